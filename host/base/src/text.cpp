@@ -32,9 +32,13 @@ std::string hex(std::uint64_t value, int digits) {
   return s;
 }
 
-std::string decimal(std::uint64_t value) { return std::to_string(value); }
+std::string decimal(std::uint64_t value) {
+  return std::to_string(value);
+}
 
-std::string text(AddressRange range) { return hex(range.begin) + ".." + hex(range.end); }
+std::string text(AddressRange range) {
+  return hex(range.begin) + ".." + hex(range.end);
+}
 
 std::string text_size(std::uint64_t bytes) {
   constexpr std::uint64_t kKiB = 1024;

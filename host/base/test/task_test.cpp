@@ -4,10 +4,10 @@
 
 #include "sureflash/base/task.hpp"
 
-#include <gtest/gtest.h>
-
 #include <memory>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace sureflash {
 namespace {
@@ -120,7 +120,9 @@ TEST(Task, AProcessThatIsDroppedInTheMiddleDestroysItsFrames) {
   EXPECT_FALSE(resumed);
 }
 
-Task<int> immediate(int i) { co_return i; }
+Task<int> immediate(int i) {
+  co_return i;
+}
 
 Task<int> many_immediate() {
   int sum = 0;

@@ -11,14 +11,20 @@ constexpr Duration kPollInterval = 1ms;
 constexpr Duration kDebounce = 100ms;
 constexpr Duration kResetRecovery = 10ms;
 
-Duration wall_clock() { return std::chrono::steady_clock::now().time_since_epoch(); }
+Duration wall_clock() {
+  return std::chrono::steady_clock::now().time_since_epoch();
+}
 
 Io io(sim::Handshake handshake) {
   switch (handshake) {
-    case sim::Handshake::Ack: return Io::Ok;
-    case sim::Handshake::Stall: return Io::Stall;
-    case sim::Handshake::Timeout: return Io::Timeout;
-    case sim::Handshake::Gone: return Io::Disconnected;
+    case sim::Handshake::Ack:
+      return Io::Ok;
+    case sim::Handshake::Stall:
+      return Io::Stall;
+    case sim::Handshake::Timeout:
+      return Io::Timeout;
+    case sim::Handshake::Gone:
+      return Io::Disconnected;
   }
   return Io::Failed;
 }
@@ -32,7 +38,9 @@ proto::Setup standard_out(proto::StandardRequest request, std::uint16_t value) {
 VirtualTransport::VirtualTransport(sim::UsbDevice& device, Clock clock)
     : device_(&device), clock_(clock), began_device_(device.now()), began_wall_(wall_clock()) {}
 
-Duration VirtualTransport::now() const { return device_->now() - began_device_; }
+Duration VirtualTransport::now() const {
+  return device_->now() - began_device_;
+}
 
 void VirtualTransport::keep_pace() {
   if (clock_ != Clock::Real) return;
@@ -52,10 +60,14 @@ Answer VirtualTransport::answer(Io io, std::size_t actual) {
 
 Result<void> VirtualTransport::open(Duration timeout) {
   switch (await_return(timeout).io) {
-    case Io::Ok: return {};
-    case Io::Timeout: return fail(Errc::NoDevice);
-    case Io::Stall: return fail(Errc::Stalled, "during enumeration");
-    default: return fail(Errc::Disconnected, "during enumeration");
+    case Io::Ok:
+      return {};
+    case Io::Timeout:
+      return fail(Errc::NoDevice);
+    case Io::Stall:
+      return fail(Errc::Stalled, "during enumeration");
+    default:
+      return fail(Errc::Disconnected, "during enumeration");
   }
 }
 
@@ -76,8 +88,7 @@ Answer VirtualTransport::control(const ControlTransfer& transfer) {
   if (!device_->attached() || device_->attach_count() != attachment_) {
     return answer(Io::Disconnected);
   }
-  const auto done =
-      device_->control(transfer.setup, transfer.out, transfer.in, transfer.timeout);
+  const auto done = device_->control(transfer.setup, transfer.out, transfer.in, transfer.timeout);
   return answer(io(done.handshake), done.actual);
 }
 
@@ -86,7 +97,8 @@ Answer VirtualTransport::await_return(Duration timeout) {
   while (device_->now() <= limit) {
     if (device_->attached() && device_->attach_count() != attachment_) {
       const Io result = enumerate();
-      // A device that leaves again while it is enumerated (a crystal search, a reset) is waited for.
+      // A device that leaves again while it is enumerated (a crystal search, a reset) is waited
+      // for.
       if (result != Io::Disconnected) return answer(result);
     }
     pass(kPollInterval);

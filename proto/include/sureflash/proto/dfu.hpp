@@ -60,7 +60,8 @@ enum class DfuStatus : std::uint8_t {
 
 /// Length of the DFU_GETSTATUS reply. Source: DFU 1.1, 6.1.2.
 inline constexpr std::uint8_t kStatusReplyLength = 6;
-/// Length of the functional descriptor; DFU 1.0 devices send 7 (no bcdDFUVersion). Source: DFU 1.1, 4.1.3.
+/// Length of the functional descriptor; DFU 1.0 devices send 7 (no bcdDFUVersion). Source:
+/// DFU 1.1, 4.1.3.
 inline constexpr std::uint8_t kFunctionalDescriptorLength = 9;
 inline constexpr std::uint8_t kFunctionalDescriptorLengthDfu10 = 7;
 

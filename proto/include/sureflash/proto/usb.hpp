@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-/// Wire constants and layouts of USB 2.0 chapter 9 that DFU needs. Freestanding: host, simulator and
-/// device code share the numbers, never the logic.
+/// Wire constants and layouts of USB 2.0 chapter 9 that DFU needs. Freestanding: host, simulator
+/// and device code share the numbers, never the logic.
 namespace sureflash::proto {
 
 /// A setup packet. Source: USB 2.0, 9.3, table 9-2.

@@ -5,8 +5,8 @@
 
 namespace sureflash {
 
-/// Half-open range of byte addresses [begin, end). 64 bits, so that the top of a 32-bit address space
-/// can be an end. The only type that compares addresses.
+/// Half-open range of byte addresses [begin, end). 64 bits, so that the top of a 32-bit address
+/// space can be an end. The only type that compares addresses.
 struct AddressRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -22,9 +22,7 @@ struct AddressRange {
   constexpr bool contains(AddressRange other) const {
     return other.empty() || (other.begin >= begin && other.end <= end);
   }
-  constexpr bool overlaps(AddressRange other) const {
-    return !intersection(other).empty();
-  }
+  constexpr bool overlaps(AddressRange other) const { return !intersection(other).empty(); }
   constexpr AddressRange intersection(AddressRange other) const {
     const AddressRange r{std::max(begin, other.begin), std::min(end, other.end)};
     return r.empty() ? AddressRange{} : r;

@@ -76,7 +76,18 @@ enum class Errc : std::uint16_t {
 };
 
 /// Which part of the job it happened in.
-enum class Stage : std::uint8_t { None, Open, Identify, Plan, Erase, Program, Verify, Read, Leave, Options };
+enum class Stage : std::uint8_t {
+  None,
+  Open,
+  Identify,
+  Plan,
+  Erase,
+  Program,
+  Verify,
+  Read,
+  Leave,
+  Options
+};
 
 /// Where it happened; only what is known is set.
 struct Context {
@@ -92,7 +103,8 @@ struct Error {
   Errc code = Errc::Internal;
   Stage stage = Stage::None;
   Context where{};
-  /// One clause in words, without the name of the error: "line 3: record is shorter than its length".
+  /// One clause in words, without the name of the error: "line 3: record is shorter than its
+  /// length".
   std::string detail{};
   /// bStatus, bState and iString exactly as the device sent them.
   std::optional<proto::StatusReply> device{};
@@ -131,7 +143,9 @@ using Result = std::expected<T, Error>;
 inline std::unexpected<Error> fail(Errc code, std::string detail = {}) {
   return std::unexpected<Error>(Error(code, std::move(detail)));
 }
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected<Error>(std::move(error));
+}
 
 /// Stable identifier of an error for machines: "data-not-stored".
 std::string_view name(Errc code);
@@ -156,9 +170,8 @@ std::string message(const Error& error);
     if (auto try_result_ = (expr); !try_result_)                                  \
       return std::unexpected<::sureflash::Error>(std::move(try_result_).error()); \
   } while (false)
-#define TRY_ASSIGN_(temporary, lhs, expr)                                         \
-  auto temporary = (expr);                                                        \
-  if (!temporary)                                                                 \
-    return std::unexpected<::sureflash::Error>(std::move(temporary).error());     \
+#define TRY_ASSIGN_(temporary, lhs, expr)                                                   \
+  auto temporary = (expr);                                                                  \
+  if (!temporary) return std::unexpected<::sureflash::Error>(std::move(temporary).error()); \
   lhs = *std::move(temporary)
 #define TRY_ASSIGN(lhs, expr) TRY_ASSIGN_(SUREFLASH_CONCAT(try_assign_, __LINE__), lhs, expr)

@@ -10,8 +10,8 @@
 #include "sureflash/base/time.hpp"
 #include "sureflash/proto/usb.hpp"
 
-/// What a coroutine of the core may ask of the world, and what it is told. The core never does I/O: a
-/// driver (`transport`, or JavaScript) carries the steps out. Steps are plain values; spans point
+/// What a coroutine of the core may ask of the world, and what it is told. The core never does I/O:
+/// a driver (`transport`, or JavaScript) carries the steps out. Steps are plain values; spans point
 /// into the asking coroutine's memory and stay valid until it is answered.
 namespace sureflash {
 

@@ -8,18 +8,20 @@
 #include "sureflash/base/error.hpp"
 #include "sureflash/base/step.hpp"
 
-/// Coroutines that ask for steps. `Task<T>` is lazy: it runs when awaited or when a `Process` starts it.
+/// Coroutines that ask for steps. `Task<T>` is lazy: it runs when awaited or when a `Process`
+/// starts it.
 ///
 ///     Task<Report> job(…) {
 ///       Answer a = co_await step(Wait{5ms});      // asks the driver, gets its answer
-///       auto value = co_await other_task();       // the value, or ends this coroutine with the error
-///       auto result = co_await caught(task());    // the Result, error included
-///       auto number = co_await parse(bytes);      // a Result<T> of a plain function: likewise
-///       if (bad) co_return fail(Errc::Truncated); // Task<void>: co_await fail(…)
+///       auto value = co_await other_task();       // the value, or ends this coroutine with the
+///       error auto result = co_await caught(task());    // the Result, error included auto number
+///       = co_await parse(bytes);      // a Result<T> of a plain function: likewise if (bad)
+///       co_return fail(Errc::Truncated); // Task<void>: co_await fail(…)
 ///     }
 ///
-/// A coroutine that ends by an error of something it awaited never resumes; its locals are destroyed
-/// with its frame. GCC 12.2 crashes on co_await inside a statement expression: there is none here.
+/// A coroutine that ends by an error of something it awaited never resumes; its locals are
+/// destroyed with its frame. GCC 12.2 crashes on co_await inside a statement expression: there is
+/// none here.
 namespace sureflash {
 
 template <class T>
@@ -189,6 +191,18 @@ struct StepAwaiter {
   Answer await_resume() noexcept { return execution->answer; }
 };
 
+struct TimeAwaiter {
+  Duration time{};
+
+  bool await_ready() noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    time = h.promise().execution->answer.time;
+    return false;
+  }
+  Duration await_resume() noexcept { return time; }
+};
+
 template <class T>
 struct Caught {
   Task<T> task;
@@ -219,7 +233,14 @@ detail::Caught<T> caught(Task<T> task) {
 }
 
 /// `co_await step(Wait{…})` asks the driver and yields its Answer, whatever that is.
-inline detail::StepAwaiter step(Step s) { return {std::move(s)}; }
+inline detail::StepAwaiter step(Step s) {
+  return {std::move(s)};
+}
+
+/// `co_await time_of_last_answer()`: when the last step was complete. Asks nothing of the driver.
+inline detail::TimeAwaiter time_of_last_answer() {
+  return {};
+}
 
 /// One job from start to end, for a driver:
 ///

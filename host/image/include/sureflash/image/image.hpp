@@ -33,9 +33,9 @@ struct DfuIds {
   friend bool operator==(const DfuIds&, const DfuIds&) = default;
 };
 
-/// A sparse image: segments in rising order of address, none empty, none overlapping, neighbours that
-/// touch joined. The invariant is kept by `insert`; there is no flat buffer, so a file with flash and
-/// option bytes is as small as its data.
+/// A sparse image: segments in rising order of address, none empty, none overlapping, neighbours
+/// that touch joined. The invariant is kept by `insert`; there is no flat buffer, so a file with
+/// flash and option bytes is as small as its data.
 class Image {
  public:
   /// Adds bytes. Errors: Overlap (naming the range), TooLarge (end beyond 0x1'0000'0000).
@@ -47,8 +47,8 @@ class Image {
   std::uint64_t size() const;
   /// From the first to one past the last byte, gaps included. Empty image: empty range.
   AddressRange bounds() const;
-  /// Copies what the image holds inside `range` over `out` (out.size() == range.size()); other bytes of
-  /// `out` stay as they are. Returns the number of bytes copied.
+  /// Copies what the image holds inside `range` over `out` (out.size() == range.size()); other
+  /// bytes of `out` stay as they are. Returns the number of bytes copied.
   std::uint64_t read(AddressRange range, ByteSpan out) const;
   /// Whether every byte of `range` is in the image.
   bool covers(AddressRange range) const;
@@ -86,17 +86,19 @@ struct WriteOptions {
   std::uint8_t line_bytes = 16;
 };
 
-/// What the first bytes, the last bytes and then the file name say. Never fails: Binary is the rest.
+/// What the first bytes, the last bytes and then the file name say. Never fails: Binary is the
+/// rest.
 Format detect(ByteView file, std::string_view file_name);
 
-/// Errors: FormatInvalid, Truncated, ChecksumMismatch, Overlap, NeedsBase, EmptyImage, TooLarge; text
-/// formats name the line. Sizes in the file are bounded before anything is allocated.
+/// Errors: FormatInvalid, Truncated, ChecksumMismatch, Overlap, NeedsBase, EmptyImage, TooLarge;
+/// text formats name the line. Sizes in the file are bounded before anything is allocated.
 Result<Image> read(Format format, ByteView file, const ReadOptions& options = {});
 /// ELF cannot be written (Unsupported).
 Result<Bytes> write(Format format, const Image& image, const WriteOptions& options = {});
 
 std::string_view name(Format format);
-/// "bin", "hex", "srec" (s19, s28, s37, mot), "elf" (axf, out), "dfu", "dfuse", "uf2". Case-insensitive.
+/// "bin", "hex", "srec" (s19, s28, s37, mot), "elf" (axf, out), "dfu", "dfuse", "uf2".
+/// Case-insensitive.
 std::optional<Format> format_from_name(std::string_view name);
 
 }  // namespace sureflash::image

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "sureflash/base/task.hpp"
+#include "sureflash/dfu/client.hpp"
+
+/// DfuSe: the commands ST puts into DFU_DNLOAD and DFU_UPLOAD. Sans-I/O.
+/// Sources: AN3156 (protocol), AN2662 (F105/F107); deviations in dfuse.md 2.4 to 2.9 and 7.2.
+namespace sureflash::stm32 {
+
+/// How one command went, for evidence.
+struct CommandReport {
+  /// bwPollTimeout of the first GETSTATUS.
+  Duration announced{};
+  /// From the DNLOAD to the GETSTATUS that said it was done.
+  Duration took{};
+};
+
+/// Time limits of commands; an operation that lasts longer is an error (StuckBusy or TimedOut).
+struct CommandLimits {
+  Duration command = 5s;
+  Duration sector_erase = 10s;
+  /// F4: up to 32 s, although its ROM announces 100 ms (dfuse.md 2.5).
+  Duration mass_erase = 40s;
+  Duration write = 10s;
+};
+
+/// The DfuSe commands on one DFU interface. Keeps track of the device's address pointer, so that
+/// consecutive blocks share one Set Address.
+class DfuSe {
+ public:
+  /// `transfer_size`: wTransferSize, 1 … 4096.
+  DfuSe(dfu::Client& client, std::uint16_t transfer_size, CommandLimits limits = {})
+      : client_(&client), transfer_size_(transfer_size), limits_(limits) {}
+
+  std::uint16_t transfer_size() const { return transfer_size_; }
+  dfu::Client& client() { return *client_; }
+
+  /// Selects an alternate setting. The pointer is not known any more: many devices keep the old
+  /// one.
+  Task<> select(std::uint8_t alt_setting);
+  /// DFU_UPLOAD block 0: codes of the supported commands. Leaves dfuIDLE.
+  Task<Bytes> get_commands();
+  Task<CommandReport> set_address(std::uint32_t address);
+  /// Erases the sector that begins at `address`. The pointer is not known any more (middleware up
+  /// to 2.5.3 overwrites it).
+  Task<CommandReport> erase_sector(std::uint32_t address);
+  Task<CommandReport> mass_erase();
+  /// The device answers once, then wipes its flash, resets and leaves the bus.
+  Task<> read_unprotect();
+  /// Writes 1 … transfer_size bytes. Where the pointer allows, a counted block; else Set Address
+  /// first. The caller keeps to the alignment of the chip.
+  Task<CommandReport> write(std::uint32_t address, ByteView data);
+  /// Reads `out.size()` bytes, any number of blocks; a short answer is ResponseTooShort. Ends in
+  /// dfuIDLE.
+  Task<> read(std::uint32_t address, ByteSpan out);
+  /// Tells the device to start the program at `address`. It may be gone before it answers, which is
+  /// success. Errors: DeviceReportsError, UnexpectedState (neither gone nor dfuMANIFEST).
+  Task<> leave(std::uint32_t address);
+
+ private:
+  /// DNLOAD, GETSTATUS (starts the work), wait, GETSTATUS. Source: AN3156, "Download commands".
+  Task<CommandReport> execute(std::uint16_t wBlockNum, ByteView data, Duration limit);
+  Task<proto::StatusReply> explain_stall(Error& stall);
+  /// wBlockNum that reaches `address` from the pointer, if one does.
+  std::optional<std::uint16_t> block_for(std::uint32_t address, std::size_t size) const;
+  /// Brings the device to dfuIDLE unless it is known to be there.
+  Task<> ensure_idle();
+
+  dfu::Client* client_;
+  std::uint16_t transfer_size_;
+  CommandLimits limits_;
+  std::optional<std::uint32_t> pointer_;
+  /// Whether the device is known to be in dfuIDLE.
+  bool idle_ = false;
+};
+
+}  // namespace sureflash::stm32
