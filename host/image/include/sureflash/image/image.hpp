@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sureflash/base/address_range.hpp"
@@ -38,7 +39,13 @@ struct DfuIds {
 /// flash and option bytes is as small as its data.
 class Image {
  public:
-  /// Adds bytes. Errors: Overlap (naming the range), TooLarge (end beyond 0x1'0000'0000).
+  /// Takes segments in any order, touching ones included; empty ones are dropped. n log n for n
+  /// segments. Errors: Overlap (naming the range), TooLarge (end beyond 0x1'0000'0000).
+  static Result<Image> from_segments(std::vector<Segment> segments);
+
+  /// Adds bytes, which must not be the image's own. Appending at the end costs no more than a
+  /// vector's; to add many pieces out of order use `from_segments`.
+  /// Errors as `from_segments`; on error the image is as before.
   Result<void> insert(std::uint32_t address, ByteView data);
 
   std::span<const Segment> segments() const { return segments_; }
@@ -53,11 +60,17 @@ class Image {
   /// Whether every byte of `range` is in the image.
   bool covers(AddressRange range) const;
 
-  /// Entry address, where the format has one (ELF, HEX 05, S7 to S9).
+  /// Entry address, where the format has one (ELF, HEX 03 and 05, S7 to S9). ELF and S-record say
+  /// "none" with 0.
   std::optional<std::uint32_t> entry;
   /// From a DFU suffix.
   std::optional<DfuIds> ids;
-  /// S0 header, DfuSe target name: whatever the file says of itself.
+  /// DfuSe: the alternate settings the file has images for, rising, each once. A device may lack
+  /// some of them, which must be said and not skipped.
+  std::vector<std::uint8_t> alt_settings;
+  /// UF2: family of the blocks taken.
+  std::optional<std::uint32_t> family;
+  /// S0 header, DfuSe target name: whatever the file says of itself, in printable ASCII.
   std::string name;
   /// Things a reader tolerated and a person should know ("DFUImageSize is wrong", …).
   std::vector<std::string> warnings;
@@ -76,11 +89,13 @@ struct ReadOptions {
 };
 
 struct WriteOptions {
-  /// Binary: byte that fills gaps. Gaps of more than 16 MiB are refused (Errc::TooLarge).
+  /// Binary and DFU with suffix: byte that fills gaps. More than 16 MiB of gaps is refused
+  /// (TooLarge).
   std::uint8_t fill = 0xFF;
-  DfuIds ids;
+  /// DFU and DfuSe. Without it: the image's own; without those: any device.
+  std::optional<DfuIds> ids;
   std::uint8_t alt_setting = 0;
-  /// UF2.
+  /// UF2. Without it: the image's own; without that: none is written.
   std::optional<std::uint32_t> family;
   /// HEX and S-record: data bytes in one line, 1 … 250.
   std::uint8_t line_bytes = 16;
@@ -91,14 +106,15 @@ struct WriteOptions {
 Format detect(ByteView file, std::string_view file_name);
 
 /// Errors: FormatInvalid, Truncated, ChecksumMismatch, Overlap, NeedsBase, EmptyImage, TooLarge;
-/// text formats name the line. Sizes in the file are bounded before anything is allocated.
+/// text formats name the line. Sizes in the file are bounded before anything is allocated: no image
+/// is larger than its file.
 Result<Image> read(Format format, ByteView file, const ReadOptions& options = {});
-/// ELF cannot be written (Unsupported).
+/// Errors: EmptyImage, TooLarge, Usage (line_bytes), Unsupported (ELF cannot be written).
 Result<Bytes> write(Format format, const Image& image, const WriteOptions& options = {});
 
 std::string_view name(Format format);
-/// "bin", "hex", "srec" (s19, s28, s37, mot), "elf" (axf, out), "dfu", "dfuse", "uf2".
-/// Case-insensitive.
+/// "bin", "hex" (ihex, ihx), "srec" (s19, s28, s37, mot), "elf" (axf, out), "dfu", "dfuse", "uf2".
+/// Case-insensitive. `name` returns the one outside the brackets.
 std::optional<Format> format_from_name(std::string_view name);
 
 }  // namespace sureflash::image
