@@ -12,6 +12,8 @@ endif()
 # Checks stay on in every build type: a flashing tool has no use for NDEBUG. -g1 is enough for backtraces.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
 set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+set(CMAKE_C_FLAGS_RELEASE "-O2")
 
 add_library(sureflash_options INTERFACE)
 target_compile_features(sureflash_options INTERFACE cxx_std_23)
@@ -57,6 +59,7 @@ function(sureflash_module name)
     endif()
     install(TARGETS ${target} EXPORT sureflash ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    set_property(GLOBAL APPEND PROPERTY SUREFLASH_CORE_MODULES ${target})
   endif()
 
   file(GLOB tests CONFIGURE_DEPENDS test/*.cpp)
