@@ -7,9 +7,9 @@
 #include "sureflash/base/time.hpp"
 #include "sureflash/proto/usb.hpp"
 
-/// The one face of every virtual device: what a USB host controller can do to a device and see of it.
-/// Protocol models, the instruction-level board, fault wrappers, exports and the in-process transport
-/// all meet here and nowhere else.
+/// The one face of every virtual device: what a USB host controller can do to a device and see of
+/// it. Protocol models, the instruction-level board, fault wrappers, exports and the in-process
+/// transport all meet here and nowhere else.
 namespace sureflash::sim {
 
 /// How the device ended a transfer.
@@ -38,8 +38,8 @@ class UsbDevice {
 
   /// Virtual time since the world began.
   virtual Duration now() const = 0;
-  /// Lets time pass up to `time` (never backwards): firmware runs, resets happen, the device may leave
-  /// or join the bus.
+  /// Lets time pass up to `time` (never backwards): firmware runs, resets happen, the device may
+  /// leave or join the bus.
   virtual void advance_to(Duration time) = 0;
 
   /// Whether the pull-up on D+ is on and VBUS is there: the host sees a device.
@@ -49,11 +49,13 @@ class UsbDevice {
   virtual std::uint32_t attach_count() const = 0;
   virtual Speed speed() const { return Speed::Full; }
 
-  /// One control transfer on endpoint 0, standard requests included (SET_ADDRESS too). `out` and `in`
-  /// have setup.wLength bytes in the direction of the setup packet. Advances the clock by the bus time
-  /// and for as long as the device NAKs, at most by `timeout` (then Handshake::Timeout).
-  virtual Completion control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout) = 0;
-  /// One bulk or interrupt transfer; `endpoint` without direction bit. Devices without endpoints stall.
+  /// One control transfer on endpoint 0, standard requests included (SET_ADDRESS too). `out` and
+  /// `in` have setup.wLength bytes in the direction of the setup packet. Advances the clock by the
+  /// bus time and for as long as the device NAKs, at most by `timeout` (then Handshake::Timeout).
+  virtual Completion control(const proto::Setup& setup, ByteView out, ByteSpan in,
+                             Duration timeout) = 0;
+  /// One bulk or interrupt transfer; `endpoint` without direction bit. Devices without endpoints
+  /// stall.
   virtual Completion endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout);
   virtual Completion endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout);
 
