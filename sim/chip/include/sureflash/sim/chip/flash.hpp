@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "sureflash/base/bytes.hpp"
+#include "sureflash/sim/chip/geometry.hpp"
+#include "sureflash/sim/chip/operations.hpp"
+
+namespace sureflash::sim {
+
+enum class FlashOutcome : std::uint8_t {
+  Ok,
+  NotErased,       ///< the unit was not erased; nothing stored (PGERR)
+  WriteProtected,  ///< nothing changed (WRPRTERR)
+  OutOfRange,
+  Misaligned,  ///< address or length is not one program unit
+  PowerLost,   ///< no power, before, during or right after the operation
+};
+
+struct FlashResult {
+  FlashOutcome outcome = FlashOutcome::Ok;
+  /// Time the memory was busy. The caller lets it pass.
+  Duration duration{};
+};
+
+/// A NOR flash memory that refuses what silicon refuses. It has no clock: each operation says how
+/// long it took. Wrong use (out of range, misaligned, protected) costs no time and is not counted
+/// as an operation.
+class Flash {
+ public:
+  /// `operations` is shared by all memories of a chip and must outlive them.
+  Flash(FlashGeometry geometry, FlashOperations& operations);
+
+  const FlashGeometry& geometry() const { return geometry_; }
+  AddressRange range() const { return range_; }
+  ByteView bytes() const { return bytes_; }
+  /// Copies [address, address + out.size()). Precondition: inside range().
+  void read(std::uint32_t address, ByteSpan out) const;
+
+  /// Programs one unit.
+  FlashResult program(std::uint32_t address, ByteView unit);
+  /// Erases the sector that contains `address`.
+  FlashResult erase_sector(std::uint32_t address);
+  /// Erases everything, or nothing if any sector is write-protected.
+  FlashResult mass_erase();
+
+  void set_time_choice(TimeChoice choice) { choice_ = choice; }
+  TimeChoice time_choice() const { return choice_; }
+  /// One flag per sector; true = protected. Precondition: as many as sectors.
+  void set_protection(std::vector<bool> sectors) { protected_ = std::move(sectors); }
+  bool is_protected(std::size_t sector) const { return protected_[sector]; }
+  /// Number of erases each sector has seen in its life.
+  const std::vector<std::uint32_t>& wear() const { return wear_; }
+
+  /// From now on this bit always reads `value`, whatever is erased or programmed.
+  void stick_bit(std::uint32_t address, unsigned bit, bool value);
+
+  /// What a debugger or a programmer in the factory would do: no rules, no time, no wear.
+  void load(std::uint32_t address, ByteView bytes);
+  void load_wear(std::vector<std::uint32_t> wear) { wear_ = std::move(wear); }
+
+ private:
+  struct StuckBit {
+    std::size_t offset;
+    std::uint8_t mask;
+    bool value;
+  };
+
+  FlashOutcome check_program(std::uint32_t address, ByteView unit) const;
+  FlashResult erase(AddressRange range, Duration duration);
+  Duration erase_time(const Sector& sector) const;
+  void tear_program(std::size_t offset, ByteView unit);
+  void tear_erase(std::size_t offset, std::size_t size);
+  void apply_stuck_bits();
+
+  FlashGeometry geometry_;
+  AddressRange range_;
+  FlashOperations* operations_;
+  Bytes bytes_;
+  std::vector<bool> protected_;
+  std::vector<std::uint32_t> wear_;
+  std::vector<StuckBit> stuck_;
+  TimeChoice choice_ = TimeChoice::Typical;
+};
+
+}  // namespace sureflash::sim

@@ -1,0 +1,129 @@
+#include "sureflash/sim/chip/chip.hpp"
+
+#include <algorithm>
+
+namespace sureflash::sim {
+
+ChipDescription stm32f105(std::uint32_t flash_kib) {
+  return {.name = "STM32F105-" + std::to_string(flash_kib) + "K",
+          .flash = f105_flash(flash_kib),
+          .options = f1_option_flash(),
+          .ram = AddressRange::sized(0x20000000, 64 * 1024),
+          .system_memory = {0x1FFFB000, 0x1FFFF800},
+          .flash_size_register = 0x1FFFF7E0,
+          .unique_id_address = 0x1FFFF7E8};
+}
+
+Chip::Chip(ChipDescription description, std::uint64_t seed)
+    : description_(std::move(description)),
+      operations_(seed),
+      flash_(description_.flash, operations_),
+      option_flash_(description_.options, operations_),
+      ram_(description_.ram.size()),
+      system_memory_(description_.system_memory.size(), 0xFF),
+      seed_(seed) {
+  UniqueId id{};
+  for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::uint8_t>(mix64(seed + i));
+  set_unique_id(id);
+  Bytes size;
+  append_le16(size, static_cast<std::uint16_t>(flash_.range().size() / 1024));
+  set_system_memory(description_.flash_size_register, size);
+  load_option_bytes(encode_f1_options(kF1RdpKey, {}));
+  power_cycle();
+}
+
+void Chip::set_time_choice(TimeChoice choice) {
+  flash_.set_time_choice(choice);
+  option_flash_.set_time_choice(choice);
+}
+
+FlashResult Chip::program_option(std::uint32_t address, std::uint8_t value) {
+  FlashResult erased;
+  const bool unprotects = address == option_flash_.geometry().base && value == kF1RdpKey;
+  if (unprotects && options_.read_protected) {
+    flash_.set_protection(std::vector<bool>(flash_.geometry().sector_count(), false));
+    erased = flash_.mass_erase();
+    if (erased.outcome != FlashOutcome::Ok) return erased;
+  }
+  const std::array<std::uint8_t, 2> pair{value, static_cast<std::uint8_t>(~value)};
+  FlashResult result = option_flash_.program(address, pair);
+  result.duration += erased.duration;
+  return result;
+}
+
+void Chip::set_unique_id(const UniqueId& id) {
+  unique_id_ = id;
+  set_system_memory(description_.unique_id_address, id);
+}
+
+void Chip::set_system_memory(std::uint32_t address, ByteView bytes) {
+  const auto offset = static_cast<std::ptrdiff_t>(address - description_.system_memory.begin);
+  std::copy(bytes.begin(), bytes.end(), system_memory_.begin() + offset);
+}
+
+void Chip::reset() {
+  options_ = F1Options::decode(option_flash_.bytes());
+  apply_protection();
+}
+
+void Chip::apply_protection() {
+  std::vector<bool> protection(flash_.geometry().sector_count());
+  for (std::size_t sector = 0; sector < protection.size(); ++sector) {
+    const std::size_t bit = std::min<std::size_t>(sector / description_.sectors_per_wrp_bit, 31);
+    const bool by_rdp = options_.read_protected && sector < description_.rdp_protects_sectors;
+    protection[sector] = (options_.wrp >> bit & 1U) == 0 || by_rdp;
+  }
+  flash_.set_protection(std::move(protection));
+}
+
+void Chip::power_cycle() {
+  operations_.restore_power();
+  for (std::size_t i = 0; i < ram_.size(); ++i) {
+    ram_[i] = static_cast<std::uint8_t>(mix64(seed_ ^ i / 8) >> 8 * (i % 8));
+  }
+  reset();
+}
+
+void Chip::clear_ram() {
+  std::ranges::fill(ram_, std::uint8_t{0});
+}
+
+bool Chip::read(std::uint32_t address, ByteSpan out) const {
+  const AddressRange alias = AddressRange::sized(
+      0, boots_system_memory() ? description_.system_memory.size() : flash_.range().size());
+  if (alias.contains(AddressRange::sized(address, out.size()))) {
+    address += static_cast<std::uint32_t>(boots_system_memory() ? description_.system_memory.begin
+                                                                : flash_.range().begin);
+  }
+  const auto wanted = AddressRange::sized(address, out.size());
+  const auto copy = [&](AddressRange memory, ByteView bytes) {
+    if (!memory.contains(wanted)) return false;
+    const auto offset = static_cast<std::ptrdiff_t>(wanted.begin - memory.begin);
+    std::copy_n(bytes.begin() + offset, out.size(), out.begin());
+    return true;
+  };
+  return copy(flash_.range(), flash_.bytes()) || copy(description_.ram, ram_) ||
+         copy(description_.system_memory, system_memory_) ||
+         copy(option_flash_.range(), option_flash_.bytes());
+}
+
+std::optional<std::uint32_t> Chip::read_word(std::uint32_t address) const {
+  std::array<std::uint8_t, 4> bytes{};
+  if (!read(address, bytes)) return std::nullopt;
+  return load_le32(bytes);
+}
+
+bool Chip::application_plausible(std::uint32_t base) const {
+  const auto stack = read_word(base);
+  const auto entry = read_word(base + 4);
+  if (!stack || !entry) return false;
+  const bool stack_in_ram = *stack > description_.ram.begin && *stack <= description_.ram.end;
+  return stack_in_ram && *stack % 4 == 0 && *entry % 2 == 1 && flash_.range().contains(*entry);
+}
+
+void Chip::load_option_bytes(ByteView bytes) {
+  option_flash_.load(option_flash_.geometry().base, bytes);
+  reset();
+}
+
+}  // namespace sureflash::sim

@@ -1,0 +1,36 @@
+#include "sureflash/sim/chip/operations.hpp"
+
+namespace sureflash::sim {
+namespace {
+
+bool is_cut(FlashFault kind) {
+  return kind == FlashFault::CutBefore || kind == FlashFault::CutDuring ||
+         kind == FlashFault::CutAfter;
+}
+
+bool concerns(FlashFault kind, FlashOperation operation) {
+  if (is_cut(kind)) return true;
+  return (kind == FlashFault::SkipErase) == (operation == FlashOperation::Erase);
+}
+
+}  // namespace
+
+FlashFault FlashOperations::begin(FlashOperation operation) {
+  std::uint64_t& own = operation == FlashOperation::Erase ? erases_ : programs_;
+  const std::uint64_t number_of_all = count();
+  const std::uint64_t number_of_kind = own++;
+  for (const FlashFaultRule& rule : rules_) {
+    const std::uint64_t number = is_cut(rule.kind) ? number_of_all : number_of_kind;
+    if (concerns(rule.kind, operation) && number >= rule.first && number <= rule.last) {
+      if (is_cut(rule.kind)) powered_ = false;
+      return rule.kind;
+    }
+  }
+  return FlashFault::None;
+}
+
+std::uint64_t FlashOperations::random(std::uint64_t index) const {
+  return mix64(mix64(seed_ ^ mix64(count())) + index);
+}
+
+}  // namespace sureflash::sim
