@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "sureflash/sim/export/host_port.hpp"
+
+/// The rules of Linux' /dev/bus/usb files (drivers/usb/core/devio.c), without any transport: what
+/// each ioctl of a program answers. Control transfers only: virtual DFU devices have no other
+/// endpoints.
+namespace sureflash::sim {
+
+/// The memory of the program whose ioctl is answered. false: no such memory (EFAULT).
+class ClientMemory {
+ public:
+  virtual ~ClientMemory() = default;
+  virtual bool read(std::uint64_t address, ByteSpan to) = 0;
+  virtual bool write(std::uint64_t address, ByteView from) = 0;
+};
+
+/// What an ioctl returns: `value` if `error` (an errno) is 0. The program may not see it before
+/// `due`.
+struct IoctlResult {
+  long value = 0;
+  int error = 0;
+  Duration due{};
+};
+
+class UsbfsFile;
+
+/// One device as long as it keeps its device number. Open files share it and survive its
+/// unplugging.
+class UsbfsNode {
+ public:
+  /// Precondition: port.identity() is not nullptr.
+  UsbfsNode(HostPort& port, std::uint8_t device_number);
+
+  /// The device is gone; from now on programs get ENODEV.
+  void unplug();
+  std::uint8_t device_number() const { return device_number_; }
+
+ private:
+  friend class UsbfsFile;
+  struct AltSetting {
+    std::uint8_t interface_number;
+    std::uint8_t alt_setting;
+  };
+
+  bool has_interface(unsigned number) const;
+  bool has_alt_setting(unsigned number, unsigned alt) const;
+  /// 0, or the errno with which the kernel refuses.
+  int claim(const UsbfsFile& file, unsigned number);
+
+  HostPort* port_;  ///< nullptr: unplugged
+  Duration unplugged_at_{};
+  std::uint8_t device_number_;
+  std::uint8_t configuration_value_;
+  Speed speed_;
+  std::vector<AltSetting> alt_settings_;
+  std::map<unsigned, const UsbfsFile*> claims_;
+};
+
+/// What one open() of the node holds.
+class UsbfsFile {
+ public:
+  explicit UsbfsFile(std::shared_ptr<UsbfsNode> node) : node_(std::move(node)) {}
+  UsbfsFile(const UsbfsFile&) = delete;
+  UsbfsFile& operator=(const UsbfsFile&) = delete;
+  /// Closing gives up claims and transfers.
+  ~UsbfsFile();
+
+  IoctlResult ioctl(std::uint32_t request, std::uint64_t argument, ClientMemory& memory);
+  /// When (wall clock) the next submitted transfer can be reaped; nullopt: none is submitted.
+  std::optional<Duration> next_due() const;
+
+ private:
+  struct Urb {
+    std::uint64_t address;       ///< of the program's struct usbdevfs_urb
+    std::uint64_t data_address;  ///< where IN data goes
+    Bytes in;
+    int status;
+    std::size_t actual;
+    Duration due;
+  };
+
+  IoctlResult submit(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult reap(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult discard(std::uint64_t address);
+  IoctlResult control(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult set_interface(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult set_configuration(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult claim(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult release(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult driver_name(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult driver_ioctl(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult connect_info(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult capabilities(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult reset();
+  /// May this file send `setup`? 0 or errno. Claims the interface as the kernel does.
+  int check_recipient(const proto::Setup& setup);
+
+  std::shared_ptr<UsbfsNode> node_;
+  std::list<Urb> urbs_;
+};
+
+}  // namespace sureflash::sim

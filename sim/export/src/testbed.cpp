@@ -1,0 +1,271 @@
+#include "sureflash/sim/export/testbed.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+
+#include "umockdev.hpp"
+#include <linux/usbdevice_fs.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+namespace sureflash::sim {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kPreload = "libumockdev-preload.so.0";
+/// How often time goes on for a device that nobody talks to.
+constexpr Duration kIdleTick = 5ms;
+constexpr std::uint8_t kDeviceNumberMax = 127;
+
+Result<Descriptor> listen_at(const fs::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string text = path.string();
+  Error error(Errc::FileUnwritable);
+  error.where.name = text;
+  if (text.size() >= sizeof address.sun_path) {
+    error.detail = "path is too long for a socket: take a directory with a shorter name";
+    return fail(std::move(error));
+  }
+  std::memcpy(address.sun_path, text.data(), text.size());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), 16) != 0) {
+    error.os = errno;
+    return fail(std::move(error));
+  }
+  return socket;
+}
+
+}  // namespace
+
+/// One open() of a node by one program.
+class Testbed::Connection {
+ public:
+  Connection(Testbed& testbed, Descriptor socket, std::shared_ptr<UsbfsNode> node)
+      : testbed_(&testbed), channel_(std::move(socket)), file_(std::move(node)) {
+    testbed_->loop_->watch(channel_.descriptor(), POLLIN, [this](short) { on_readable(); });
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() { testbed_->loop_->unwatch(channel_.descriptor()); }
+
+  bool closed() const { return closed_; }
+  bool waiting() const { return reap_.has_value(); }
+
+  /// Answers what has become due. @returns when to be called again.
+  Duration tick(Duration now) {
+    if (!reap_ && !answer_) return Duration::max();
+    if (reap_) try_reap(now);
+    if (answer_ && answer_->due <= now) finish(*std::exchange(answer_, std::nullopt));
+    if (reap_) return std::min(reap_->give_up, file_.next_due().value_or(Duration::max())) - now;
+    return answer_ ? answer_->due - now : Duration::max();
+  }
+
+ private:
+  struct Reap {
+    std::uint32_t request;
+    std::uint64_t argument;
+    Duration give_up;
+  };
+
+  void on_readable() {
+    const auto request = channel_.receive();
+    if (!request) {
+      closed_ = true;
+      return;
+    }
+    if (request->command != umockdev::Command::Ioctl) {
+      // read() and write() of the node go to the file.
+      finish({umockdev::kUnhandled, 0, {}});
+      return;
+    }
+    const auto code = static_cast<std::uint32_t>(request->first);
+    IoctlResult result = file_.ioctl(code, request->second, channel_);
+    if (result.error == EAGAIN && file_.next_due() && is_reap(code)) {
+      wait_for_transfer(code, request->second);
+    } else if (result.due > monotonic_clock()) {
+      answer_ = result;
+    } else {
+      finish(result);
+    }
+  }
+
+  static bool is_reap(std::uint32_t code) {
+    return code == USBDEVFS_REAPURBNDELAY || code == USBDEVFS_REAPURB;
+  }
+
+  /// A node in a testbed is always ready for poll(), so that libusb would spin on REAPURBNDELAY. It
+  /// is made to wait here instead; not for long, or its own timeouts would suffer.
+  void wait_for_transfer(std::uint32_t code, std::uint64_t argument) {
+    constexpr Duration kPatience = 10ms;
+    const auto waiting = static_cast<int>(testbed_->connections_.size());
+    const Duration patience = code == USBDEVFS_REAPURB ? Duration(24h) : kPatience / waiting;
+    reap_ = {code, argument, monotonic_clock() + patience};
+  }
+
+  void try_reap(Duration now) {
+    const IoctlResult result = file_.ioctl(reap_->request, reap_->argument, channel_);
+    if (result.error == EAGAIN && now < reap_->give_up) return;
+    reap_.reset();
+    finish(result);
+  }
+
+  void finish(const IoctlResult& result) {
+    if (!channel_.done(result.value, result.error)) closed_ = true;
+  }
+
+  Testbed* testbed_;
+  umockdev::Channel channel_;
+  UsbfsFile file_;
+  std::optional<Reap> reap_;
+  std::optional<IoctlResult> answer_;
+  bool closed_ = false;
+};
+
+Result<std::unique_ptr<Testbed>> Testbed::create(Loop& loop, fs::path root) {
+  std::error_code error;
+  if (fs::exists(root, error) && !fs::is_empty(root, error)) {
+    return fail(Error(Errc::FileUnwritable, "directory is not empty").named(root.string()));
+  }
+  fs::create_directories(root, error);
+  root = fs::canonical(root, error);
+  auto testbed = std::unique_ptr<Testbed>(new Testbed(loop, root));
+  TRY(testbed->tree_.create());
+  // Fails now rather than when a device is plugged.
+  const fs::path probe = testbed->tree_.socket(kDeviceNumberMax);
+  TRY(listen_at(probe));
+  fs::remove(probe, error);
+  return testbed;
+}
+
+Testbed::Testbed(Loop& loop, fs::path root) : loop_(&loop), root_(root), tree_(std::move(root)) {
+  const std::scoped_lock lock(loop_->mutex());
+  tick_ = loop_->add_tick([this] { return tick(); });
+}
+
+Testbed::~Testbed() {
+  const std::scoped_lock lock(loop_->mutex());
+  loop_->remove_tick(tick_);
+  for (auto& [name, slot] : slots_) {
+    if (slot.node) unplug(slot);
+  }
+  connections_.clear();
+  std::error_code ignored;
+  fs::remove_all(root_, ignored);
+}
+
+std::string Testbed::add(UsbDevice& device, Pace pace) {
+  const std::scoped_lock lock(loop_->mutex());
+  const std::string name = "1-" + std::to_string(slots_.size() + 1);
+  Slot& slot = slots_[name];
+  slot.place.port = name;
+  slot.port = std::make_unique<HostPort>(device, pace);
+  loop_->wake();
+  return name;
+}
+
+HostPort& Testbed::port(const std::string& name) {
+  return *slots_.at(name).port;
+}
+
+std::uint8_t Testbed::device_number(const std::string& port) const {
+  const Slot& slot = slots_.at(port);
+  return slot.node ? slot.place.device_number : std::uint8_t{0};
+}
+
+std::vector<std::string> Testbed::environment() const {
+  return {"UMOCKDEV_DIR=" + root_.string(), std::string("LD_PRELOAD=") + kPreload};
+}
+
+Duration Testbed::tick() {
+  for (auto& [name, slot] : slots_) {
+    switch (slot.port->tick()) {
+      case HostPort::Event::Arrived:
+        plug(slot);
+        break;
+      case HostPort::Event::Left:
+        unplug(slot);
+        break;
+      case HostPort::Event::None:
+        break;
+    }
+  }
+  Duration sleep = kIdleTick;
+  const Duration now = monotonic_clock();
+  for (auto& connection : connections_) sleep = std::min(sleep, connection->tick(now));
+  std::erase_if(connections_, [](const auto& connection) { return connection->closed(); });
+  return sleep;
+}
+
+void Testbed::plug(Slot& slot) {
+  slot.place.device_number = next_device_number_;
+  next_device_number_ = next_device_number_ == kDeviceNumberMax
+                            ? std::uint8_t{2}
+                            : static_cast<std::uint8_t>(next_device_number_ + 1);
+  auto listener = listen_at(tree_.socket(slot.place.device_number));
+  if (!listener || !tree_.add(slot.place, *slot.port->identity())) {
+    // The directory has been taken away from under us; there is nobody to see a device.
+    tree_.remove(slot.place);
+    return;
+  }
+  slot.node = std::make_shared<UsbfsNode>(*slot.port, slot.place.device_number);
+  slot.listener = std::move(*listener);
+  loop_->watch(slot.listener.get(), POLLIN, [this, &slot](short) { accept(slot); });
+  tree_.send_uevent("add", slot.place);
+}
+
+void Testbed::unplug(Slot& slot) {
+  if (!slot.node) return;
+  slot.node->unplug();
+  slot.node.reset();
+  loop_->unwatch(slot.listener.get());
+  slot.listener = Descriptor();
+  tree_.remove(slot.place);
+  tree_.send_uevent("remove", slot.place);
+}
+
+void Testbed::accept(const Slot& slot) {
+  Descriptor socket(::accept4(slot.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (socket) {
+    connections_.push_back(std::make_unique<Connection>(*this, std::move(socket), slot.node));
+  }
+}
+
+Result<void> Testbed::self_test(Loop& loop) {
+  const auto slot = std::find_if(slots_.begin(), slots_.end(),
+                                 [](const auto& entry) { return entry.second.node != nullptr; });
+  if (slot == slots_.end()) return fail(Errc::NoDevice, "the self test needs a visible device");
+  std::array<char, 32> node{};
+  std::snprintf(node.data(), node.size(), "/dev/bus/usb/001/%03u",
+                slot->second.place.device_number);
+  const pid_t child = ::fork();
+  if (child < 0) return fail(Errc::Internal, "cannot start a process");
+  if (child == 0) ::_exit(umockdev::ask_for_capabilities(kPreload, root_.c_str(), node.data()));
+  int status = 0;
+  for (int round = 0; ::waitpid(child, &status, WNOHANG) == 0; ++round) {
+    loop.run_once(5ms);
+    if (round == 2000) ::kill(child, SIGKILL);
+  }
+  switch (WIFEXITED(status) ? WEXITSTATUS(status) : umockdev::kWrongProtocol) {
+    case 0:
+      return {};
+    case umockdev::kNoLibrary:
+      return fail(Errc::Unsupported,
+                  std::string(kPreload) + " is not installed (Debian package: umockdev)");
+    default:
+      return fail(
+          Errc::Unsupported,
+          std::string(kPreload) + " speaks another protocol (umockdev 0.16 to 0.18 are known)");
+  }
+}
+
+}  // namespace sureflash::sim
