@@ -13,8 +13,12 @@ using proto::StatusReply;
 /// A device that announces 0 ms while it is busy would be polled without rest (fwupd waits 5 ms).
 constexpr Duration kPollIntervalMin = 1ms;
 
+Duration announced(const StatusReply& reply) {
+  return std::chrono::milliseconds(reply.bwPollTimeout_ms);
+}
+
 Duration poll_time(const StatusReply& reply) {
-  return std::max<Duration>(std::chrono::milliseconds(reply.bwPollTimeout_ms), kPollIntervalMin);
+  return std::max(announced(reply), kPollIntervalMin);
 }
 
 }  // namespace
@@ -139,17 +143,20 @@ Task<DfuState> Client::get_state() {
 
 Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_limit) {
   Duration waited{};
+  // 0 ms means "poll at once", which is taken at its word once.
+  Duration wanted = announced(last);
   while (is_busy(last.bState)) {
     if (waited >= operation_limit) {
       Error e(Errc::StuckBusy);
       e.device = last;
       co_return fail(std::move(e));
     }
-    const Duration pause = std::min(poll_time(last), operation_limit - waited);
+    const Duration pause = std::min(wanted, operation_limit - waited);
     const Answer answer = co_await step(Wait{pause});
     co_await check(answer, "waiting");
     waited += pause;
     last = co_await get_status(std::max(limits_.transfer, operation_limit - waited));
+    wanted = poll_time(last);
   }
   co_return last;
 }

@@ -48,11 +48,7 @@ Task<Bytes> DfuSe::get_commands() {
 }
 
 /// A stall has a reason, which GETSTATUS tells (and which CLRSTATUS would wipe out).
-Task<StatusReply> DfuSe::explain_stall(Error& stall) {
-  const StatusReply reply = co_await client_->get_status();
-  stall.device = reply;
-  co_return reply;
-}
+Task<> DfuSe::explain_stall(Error& stall) { stall.device = co_await client_->get_status(); }
 
 Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Duration limit) {
   idle_ = false;

@@ -3,6 +3,7 @@
 #include <coroutine>
 #include <cstdlib>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "sureflash/base/error.hpp"
@@ -78,13 +79,21 @@ struct Promise : PromiseBase {
   std::optional<T> value;
 
   Task<T> get_return_object();
-  void return_value(T v) { value.emplace(std::move(v)); }
-  void return_value(std::unexpected<Error> e) { error.emplace(std::move(e).error()); }
-  void return_value(Result<T> r) {
-    if (r)
-      value.emplace(*std::move(r));
-    else
-      error.emplace(std::move(r).error());
+  /// The value, `fail(…)`, or a Result of either.
+  template <class U = T>
+  void return_value(U&& result) {
+    using Returned = std::remove_cvref_t<U>;
+    if constexpr (std::is_same_v<Returned, std::unexpected<Error>>) {
+      error.emplace(std::forward<U>(result).error());
+    } else if constexpr (std::is_same_v<Returned, Result<T>>) {
+      if (result) {
+        value.emplace(*std::forward<U>(result));
+      } else {
+        error.emplace(std::forward<U>(result).error());
+      }
+    } else {
+      value.emplace(std::forward<U>(result));
+    }
   }
   Result<T> take() {
     if (error) return std::unexpected<Error>(std::move(*error));

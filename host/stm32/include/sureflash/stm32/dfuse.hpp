@@ -63,7 +63,7 @@ class DfuSe {
  private:
   /// DNLOAD, GETSTATUS (starts the work), wait, GETSTATUS. Source: AN3156, "Download commands".
   Task<CommandReport> execute(std::uint16_t wBlockNum, ByteView data, Duration limit);
-  Task<proto::StatusReply> explain_stall(Error& stall);
+  Task<> explain_stall(Error& stall);
   /// wBlockNum that reaches `address` from the pointer, if one does.
   std::optional<std::uint16_t> block_for(std::uint32_t address, std::size_t size) const;
   /// Brings the device to dfuIDLE unless it is known to be there.

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sureflash/image/image.hpp"
+#include "sureflash/update/target.hpp"
+
+/// What will happen to flash, as a value: computed first, printed, compared and tested; nothing is
+/// sent to flash before it is complete.
+namespace sureflash::update {
+
+enum class VectorTableCheck : std::uint8_t {
+  Require,  ///< the image is a program and must look like one
+  Skip,     ///< it is data
+};
+
+struct PlanOptions {
+  VectorTableCheck vector_table = VectorTableCheck::Require;
+};
+
+/// Expected times, from the data sheet's typical values and the speed of the bus.
+struct Estimate {
+  Duration erase{};
+  Duration write{};
+  Duration verify{};
+  /// False: the chip is not known, so there is no estimate.
+  bool known = false;
+
+  Duration total() const { return erase + write + verify; }
+};
+
+struct Plan {
+  std::uint8_t alt_setting = 0;
+  /// Sectors, in the order in which they are erased. The first holds the vector table, so that half
+  /// an application never starts.
+  std::vector<AddressRange> erase;
+  /// Runs, in the order in which they are written: blank blocks left out, aligned to the chip's
+  /// write alignment. The last one, `commit`, holds the initial stack pointer and the reset vector.
+  std::vector<AddressRange> write;
+  AddressRange commit;
+  /// What is read back and compared: the payload, in rising order.
+  std::vector<AddressRange> verify;
+  /// Parts of erased sectors that the image does not cover: they will be blank.
+  std::vector<AddressRange> also_erased;
+  /// The image, filled up with the erased value to whole aligned units.
+  image::Image payload;
+  std::uint8_t erased_value = 0xFF;
+  /// Where the program starts: the lowest address of the image.
+  std::uint32_t start = 0;
+  Estimate estimate;
+  std::vector<std::string> warnings;
+
+  std::uint64_t bytes_to_erase() const;
+  std::uint64_t bytes_to_write() const;
+  std::uint64_t bytes_to_verify() const;
+};
+
+/// The pre-flight: everything that can be known before flash is touched.
+/// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), NotForThisDevice (RAM,
+/// option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected, Misaligned, WrongBase,
+/// VectorTableImplausible.
+Result<Plan> make_plan(const Target& target, const image::Image& image,
+                       const PlanOptions& options = {});
+
+/// Sum of the sizes.
+std::uint64_t total_size(std::span<const AddressRange> ranges);
+
+}  // namespace sureflash::update

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "sureflash/base/task.hpp"
+#include "sureflash/stm32/dfuse.hpp"
+#include "sureflash/update/plan.hpp"
+#include "sureflash/update/target.hpp"
+
+/// The jobs: program, verify, read, erase, start. Each is one coroutine over one open device.
+namespace sureflash::update {
+
+/// What a read of flash showed, compared with what it should have shown.
+enum class ReadBack : std::uint8_t {
+  NotTried,
+  Refused,    ///< the device does not let it be read; see Observations::read_error
+  Blank,      ///< all bytes have the erased value
+  Unchanged,  ///< the bytes that were there before
+  Expected,   ///< what was written
+  Other,
+};
+
+/// What was seen while programming: the evidence a diagnosis argues with. Filled as far as the job
+/// came.
+struct Observations {
+  std::optional<AddressRange> erased;
+  std::optional<stm32::CommandReport> erase;
+  ReadBack before_erase = ReadBack::NotTried;  ///< Blank or Other, or Refused
+  ReadBack after_erase = ReadBack::NotTried;
+  std::optional<AddressRange> written;
+  std::optional<stm32::CommandReport> write;
+  ReadBack after_write = ReadBack::NotTried;
+  std::optional<Error> read_error;
+  /// An erase also blanked a sector it was not told to erase.
+  bool erased_too_much = false;
+  /// Addresses that hold something else than the image; joined, at most kDifferencesMax of them.
+  std::vector<AddressRange> differences;
+};
+
+inline constexpr std::size_t kDifferencesMax = 64;
+
+/// What was done.
+struct Outcome {
+  std::uint64_t bytes_erased = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t bytes_verified = 0;
+  Duration erase_time{};
+  Duration write_time{};
+  Duration verify_time{};
+  /// Every byte of the image was read back and equals it. False only when the device cannot be
+  /// read.
+  bool proven = false;
+  std::vector<std::string> warnings;
+};
+
+/// Carries out a plan. The first sector and the first block are proven by reading them back before
+/// anything else is touched, so that a device that stores nothing is found out after one page.
+///
+/// Order: erase the sector of the vector table; write and check its first block (a trial); erase
+/// the others; write the others; write the rest of that sector, the reset vector last; verify
+/// everything.
+///
+/// Errors: EraseHadNoEffect, DataNotStored, EraseTooWide (the trial block was lost and cannot be
+/// kept), VerifyMismatch (Observations::differences says where), DeviceReportsError, Interrupted,
+/// and those of the wire. After an error the device is in dfuIDLE, if it is there at all.
+Task<Outcome> program(const Target& target, const Plan& plan, Observations& observations);
+
+/// Reads back all of `image` and compares. Errors: VerifyMismatch, OutsideMemory, NotReadable.
+Task<Outcome> verify(const Target& target, const image::Image& image, Observations& observations);
+
+/// Reads `range`, which must lie in one area and be readable.
+/// Errors: OutsideMemory, NotReadable, ReadProtected, and those of the wire.
+Task<Bytes> read(const Target& target, AddressRange range);
+
+/// Erases every sector that `ranges` touch and proves that they are blank.
+/// Errors: OutsideMemory, NotErasable, WriteProtected, EraseHadNoEffect.
+Task<Outcome> erase(const Target& target, std::vector<AddressRange> ranges,
+                    Observations& observations);
+/// Mass erase; proves that the flash is blank.
+Task<Outcome> erase_all(const Target& target, Observations& observations);
+
+/// Starts the program at `address`: the device leaves DFU mode. Checks before that a plausible
+/// vector table is there, since the device would reset instead. Errors: VectorTableImplausible.
+Task<> start(const Target& target, std::uint32_t address);
+
+/// Which sectors are blank. One flag for each sector of the area, in rising order.
+Task<std::vector<bool>> blank_sectors(const Target& target, const Area& area);
+
+}  // namespace sureflash::update

@@ -1,0 +1,290 @@
+#include "sureflash/update/plan.hpp"
+
+#include <algorithm>
+
+#include "sureflash/base/text.hpp"
+
+namespace sureflash::update {
+namespace {
+
+/// Initial stack pointer and reset vector. Source: ARMv7-M ARM, B1.5.3.
+constexpr std::uint64_t kCommitBytes = 8;
+/// Without a known chip: the largest alignment of table 7 in AN2606 that is common (F1 to F4: 4).
+constexpr std::uint32_t kAlignmentUnknownChip = 4;
+/// About what a full-speed control transfer costs beside its data.
+constexpr Duration kTransferOverhead = 200us;
+constexpr Duration kPerByte = 1us;
+
+std::uint32_t alignment(const Target& target) {
+  return target.chip != nullptr ? target.chip->write_alignment : kAlignmentUnknownChip;
+}
+
+Error at(Errc code, AddressRange range, std::string detail) {
+  return Error(code, std::move(detail)).in(Stage::Plan, range);
+}
+
+Result<void> check_where(const Target& target, const stm32::MemoryMap& map, AddressRange range) {
+  if (target.chip != nullptr && range.overlaps(target.chip->option_bytes)) {
+    return fail(at(Errc::NotForThisDevice, range,
+                   "the image holds option bytes, which are not programmed with an image"));
+  }
+  if (target.chip != nullptr && range.overlaps(target.chip->ram)) {
+    return fail(at(Errc::NotForThisDevice, range, "the image holds data for RAM"));
+  }
+  if (!map.contains(range)) {
+    std::string memory = map.name().empty() ? "the memory" : map.name();
+    return fail(at(Errc::OutsideMemory, range,
+                   memory + " is " + text(map.bounds()) + ", " + text_size(map.size())));
+  }
+  return {};
+}
+
+Result<void> check_access(const stm32::MemoryMap& map, AddressRange range) {
+  if (const auto bad = map.first_without(range, &stm32::Access::writable)) {
+    return fail(
+        at(Errc::NotWritable, range, "so says its layout string, from " + hex(*bad) + " on"));
+  }
+  if (const auto bad = map.first_without(range, &stm32::Access::erasable)) {
+    return fail(
+        at(Errc::NotErasable, range, "so says its layout string, from " + hex(*bad) + " on"));
+  }
+  return {};
+}
+
+Result<void> check_write_protection(const Target& target, const Plan& plan) {
+  for (const AddressRange& sector : plan.erase) {
+    for (const AddressRange& area : target.write_protected) {
+      if (!area.overlaps(sector)) continue;
+      return fail(at(Errc::WriteProtected, area,
+                     "the option bytes WRP, read back from the device, protect it"));
+    }
+  }
+  return {};
+}
+
+struct Vectors {
+  std::uint32_t stack = 0;
+  std::uint32_t reset = 0;
+};
+
+std::optional<Vectors> vectors_at(const image::Image& image, std::uint32_t address) {
+  Bytes bytes(kCommitBytes);
+  const AddressRange range = AddressRange::sized(address, kCommitBytes);
+  if (image.read(range, bytes) != kCommitBytes) return std::nullopt;
+  return Vectors{load_le32(bytes, 0), load_le32(bytes, 4)};
+}
+
+/// Any RAM that some STM32 has, when the chip is not known (dfuse.md 3.7).
+bool is_ram(const Target& target, std::uint32_t stack) {
+  if (target.chip != nullptr) {
+    const AddressRange ram = target.chip->ram;
+    return stack > ram.begin && stack <= ram.end;
+  }
+  return (stack > 0x20000000 && stack <= 0x20300000) ||
+         (stack > 0x24000000 && stack <= 0x24200000) || (stack > 0x10000000 && stack <= 0x10010000);
+}
+
+/// Source: dfuse.md 3.7; ARMv7-M ARM, B1.5.3 (the Thumb bit).
+Result<void> check_vector_table(const Target& target, const image::Image& image,
+                                std::uint32_t start) {
+  const AddressRange where = AddressRange::sized(start, kCommitBytes);
+  const auto implausible = [&](std::string detail) {
+    return fail(at(Errc::VectorTableImplausible, where, std::move(detail)));
+  };
+  const auto vectors = vectors_at(image, start);
+  if (!vectors) return implausible("the image is shorter than a vector table");
+  if (!is_ram(target, vectors->stack) || vectors->stack % 4 != 0) {
+    return implausible("the initial stack pointer is " + hex(vectors->stack) +
+                       (target.chip != nullptr ? "; the RAM is " + text(target.chip->ram)
+                                               : std::string("; that is not in RAM")));
+  }
+  if ((vectors->reset & 1) == 0) {
+    return implausible("the reset vector is " + hex(vectors->reset) +
+                       ", without the Thumb bit (bit 0)");
+  }
+  const std::uint64_t entry = vectors->reset & ~1U;
+  if (image.bounds().contains(entry)) return {};
+  const Area* flash = target.flash();
+  if (flash != nullptr && flash->map.run_at(entry) != nullptr) {
+    return fail(at(Errc::WrongBase, image.bounds(),
+                   "the reset vector is " + hex(vectors->reset) +
+                       ", outside the image: it is linked for another address"));
+  }
+  return implausible("the reset vector is " + hex(vectors->reset) + ", outside the flash");
+}
+
+/// The image with every segment grown to whole units; neighbours that meet then join.
+Result<image::Image> padded(const image::Image& image, const Target& target, std::uint8_t fill) {
+  const std::uint64_t unit = alignment(target);
+  std::vector<AddressRange> ranges;
+  for (const image::Segment& s : image.segments()) {
+    AddressRange grown{s.range().begin / unit * unit, (s.range().end + unit - 1) / unit * unit};
+    if (!ranges.empty() && ranges.back().end >= grown.begin) {
+      ranges.back().end = grown.end;
+    } else {
+      ranges.push_back(grown);
+    }
+  }
+  image::Image result;
+  for (const AddressRange& range : ranges) {
+    Bytes bytes(range.size(), fill);
+    image.read(range, bytes);
+    TRY(result.insert(static_cast<std::uint32_t>(range.begin), bytes));
+  }
+  return result;
+}
+
+bool is_blank(ByteView bytes, std::uint8_t erased_value) {
+  return std::ranges::all_of(bytes, [&](std::uint8_t b) { return b == erased_value; });
+}
+
+void append(std::vector<AddressRange>& runs, AddressRange range) {
+  if (range.empty()) return;
+  if (!runs.empty() && runs.back().end == range.begin) {
+    runs.back().end = range.end;
+  } else {
+    runs.push_back(range);
+  }
+}
+
+/// Runs of blocks that are not blank, leaving out `commit`.
+std::vector<AddressRange> write_runs(const Plan& plan, std::uint16_t transfer_size) {
+  std::vector<AddressRange> runs;
+  for (const image::Segment& segment : plan.payload.segments()) {
+    AddressRange left = segment.range();
+    if (left.begin == plan.commit.begin) left.begin = plan.commit.end;
+    while (!left.empty()) {
+      // Blocks end at multiples of the transfer size, so that a sector is whole blocks.
+      const std::uint64_t end =
+          std::min(left.end, (left.begin / transfer_size + 1) * transfer_size);
+      const AddressRange block{left.begin, end};
+      const ByteView bytes =
+          ByteView(segment.data).subspan(block.begin - segment.address, block.size());
+      if (!is_blank(bytes, plan.erased_value)) append(runs, block);
+      left.begin = end;
+    }
+  }
+  return runs;
+}
+
+void order_for_safety(Plan& plan, AddressRange vector_sector) {
+  // First erased, last written: see the header.
+  std::ranges::stable_partition(plan.erase,
+                                [&](const AddressRange& r) { return r == vector_sector; });
+  std::vector<AddressRange> others;
+  std::vector<AddressRange> vector_runs;
+  for (const AddressRange& run : plan.write) {
+    append(vector_runs, run.intersection(vector_sector));
+    if (run.begin < vector_sector.begin) append(others, {run.begin, vector_sector.begin});
+    if (run.end > vector_sector.end) {
+      append(others, {std::max(run.begin, vector_sector.end), run.end});
+    }
+  }
+  plan.write = std::move(others);
+  plan.write.insert(plan.write.end(), vector_runs.begin(), vector_runs.end());
+  plan.write.push_back(plan.commit);
+}
+
+std::vector<AddressRange> uncovered(const Plan& plan) {
+  std::vector<AddressRange> result;
+  std::vector<AddressRange> sectors = plan.erase;
+  std::ranges::sort(sectors, {}, &AddressRange::begin);
+  for (AddressRange sector : sectors) {
+    for (const image::Segment& segment : plan.payload.segments()) {
+      const AddressRange part = segment.range().intersection(sector);
+      if (part.empty()) continue;
+      append(result, {sector.begin, part.begin});
+      sector.begin = part.end;
+    }
+    append(result, sector);
+  }
+  return result;
+}
+
+Estimate estimate(const Target& target, const Plan& plan) {
+  if (target.chip == nullptr) return {};
+  const auto times = [](Duration d, std::uint64_t n) { return d * static_cast<Duration::rep>(n); };
+  const std::uint64_t blocks =
+      (plan.bytes_to_write() + target.transfer_size() - 1) / target.transfer_size();
+  const std::uint64_t read_blocks =
+      (plan.bytes_to_verify() + target.transfer_size() - 1) / target.transfer_size();
+  Estimate e;
+  e.known = true;
+  e.erase = times(target.chip->sector_erase.typ + 3 * kTransferOverhead, plan.erase.size());
+  e.write = times(target.chip->program.typ, plan.bytes_to_write() / target.chip->program_unit) +
+            times(kPerByte, plan.bytes_to_write()) + times(3 * kTransferOverhead, blocks);
+  e.verify = times(kPerByte, plan.bytes_to_verify()) + times(kTransferOverhead, read_blocks);
+  return e;
+}
+
+}  // namespace
+
+std::uint64_t total_size(std::span<const AddressRange> ranges) {
+  std::uint64_t sum = 0;
+  for (const AddressRange& r : ranges) sum += r.size();
+  return sum;
+}
+
+std::uint64_t Plan::bytes_to_erase() const {
+  return total_size(erase);
+}
+std::uint64_t Plan::bytes_to_write() const {
+  return total_size(write);
+}
+std::uint64_t Plan::bytes_to_verify() const {
+  return total_size(verify);
+}
+
+Result<Plan> make_plan(const Target& target, const image::Image& image,
+                       const PlanOptions& options) {
+  if (image.empty()) return fail(Error(Errc::EmptyImage).in(Stage::Plan));
+  if (!target.descriptors.dfu.functional.can_download()) {
+    return fail(Error(Errc::CannotDownload).in(Stage::Plan));
+  }
+  if (target.is_read_protected()) {
+    std::string signs;
+    for (const std::string& s : target.read_protection_signs)
+      signs += (signs.empty() ? "" : "; ") + s;
+    return fail(Error(Errc::ReadProtected, signs).in(Stage::Plan));
+  }
+  const auto start = static_cast<std::uint32_t>(image.bounds().begin);
+  const Area* area = target.area_at(start);
+  if (area == nullptr) area = target.flash();
+  if (area == nullptr) return fail(Error(Errc::NoLayout).in(Stage::Plan));
+
+  for (const image::Segment& s : image.segments()) TRY(check_where(target, area->map, s.range()));
+
+  Plan plan;
+  plan.alt_setting = area->alt_setting;
+  plan.start = start;
+  plan.erased_value = target.chip != nullptr ? target.chip->erased_value : std::uint8_t{0xFF};
+  TRY_ASSIGN(plan.payload, padded(image, target, plan.erased_value));
+  for (const image::Segment& s : plan.payload.segments()) {
+    TRY(check_where(target, area->map, s.range()));
+    TRY(check_access(area->map, s.range()));
+    for (const AddressRange& sector : area->map.sectors(s.range())) {
+      if (plan.erase.empty() || plan.erase.back() != sector) plan.erase.push_back(sector);
+    }
+  }
+  if (start % alignment(target) != 0) {
+    return fail(at(Errc::Misaligned, AddressRange::sized(start, image.size()),
+                   "a program starts at a multiple of " + decimal(alignment(target))));
+  }
+  TRY(check_write_protection(target, plan));
+  if (options.vector_table == VectorTableCheck::Require) {
+    TRY(check_vector_table(target, image, start));
+  }
+
+  const std::uint64_t commit_size = std::max<std::uint64_t>(kCommitBytes, alignment(target));
+  plan.commit =
+      plan.payload.segments().front().range().intersection(AddressRange::sized(start, commit_size));
+  plan.write = write_runs(plan, target.transfer_size());
+  order_for_safety(plan, plan.erase.front());
+  for (const image::Segment& s : plan.payload.segments()) plan.verify.push_back(s.range());
+  plan.also_erased = uncovered(plan);
+  plan.estimate = estimate(target, plan);
+  plan.warnings = image.warnings;
+  return plan;
+}
+
+}  // namespace sureflash::update

@@ -1,0 +1,250 @@
+#include "sureflash/update/program.hpp"
+
+#include <algorithm>
+
+#include "session.hpp"
+
+#include "sureflash/base/text.hpp"
+
+namespace sureflash::update {
+namespace {
+
+constexpr std::uint64_t kProbeBytes = 64;
+
+ByteView bytes_of(const image::Image& image, AddressRange range) {
+  for (const image::Segment& s : image.segments()) {
+    if (s.range().contains(range))
+      return ByteView(s.data).subspan(range.begin - s.address, range.size());
+  }
+  return {};
+}
+
+/// One run of a plan; see program() for the order.
+class Programmer {
+ public:
+  Programmer(Session& session, const Plan& plan, Observations& observations)
+      : session_(session), plan_(plan), seen_(observations) {
+    for (AddressRange run : plan.write) {
+      const std::uint64_t size = session.target().transfer_size();
+      while (!run.empty()) {
+        const std::uint64_t end = std::min(run.end, (run.begin / size + 1) * size);
+        blocks_.push_back({run.begin, end});
+        run.begin = end;
+      }
+    }
+    // The trial: the first block of the vector table's sector that is not the commit.
+    const auto it = std::ranges::find_if(blocks_, [&](const AddressRange& b) {
+      return plan.erase.front().contains(b) && b != plan.commit;
+    });
+    trial_ = it != blocks_.end() ? *it : plan.commit;
+  }
+
+  Task<Outcome> run() {
+    co_await session_.open();
+    const Duration began = co_await time_of_last_answer();
+    co_await erase_all_sectors();
+    const Duration erased = co_await time_of_last_answer();
+    co_await write_all_blocks();
+    const Duration written = co_await time_of_last_answer();
+    Outcome outcome;
+    if (readable_) {
+      outcome = co_await compare(session_, plan_.payload, seen_);
+    } else {
+      warnings_.emplace_back("the device does not let its flash be read: nothing is proven");
+    }
+    outcome.bytes_erased = bytes_erased_;
+    outcome.bytes_written = bytes_written_;
+    outcome.erase_time = erased - began;
+    outcome.write_time = written - erased;
+    outcome.warnings = std::move(warnings_);
+    co_return outcome;
+  }
+
+ private:
+  Task<> erase_all_sectors() {
+    const std::uint64_t total = plan_.bytes_to_erase();
+    for (std::size_t i = 0; i < plan_.erase.size(); ++i) {
+      const AddressRange sector = plan_.erase[i];
+      co_await session_.progress({Progress::Activity::Erasing, bytes_erased_, total, sector});
+      if (i == 0) {
+        co_await first_erase(sector);
+        co_await trial_write();
+      } else {
+        co_await erase_sector(sector);
+      }
+      bytes_erased_ += sector.size();
+      if (i == 1) co_await look_for_trial();
+      if (seen_.erased_too_much && i + 1 < plan_.erase.size()) {
+        // Erasing the rest would take minutes and destroy the same again (dfuse.md 7.3).
+        warnings_.emplace_back(
+            "the device erases all of its application memory on every erase command; the "
+            "remaining erase commands were left out");
+        break;
+      }
+    }
+    co_await session_.progress({Progress::Activity::Erasing, total, total, plan_.erase.back()});
+  }
+
+  Task<> erase_sector(AddressRange sector) {
+    auto report =
+        co_await caught(session_.dfuse().erase_sector(static_cast<std::uint32_t>(sector.begin)));
+    if (!report) co_await fail(std::move(report).error().in(Stage::Erase, sector));
+    if (!seen_.erase) {
+      seen_.erase = *report;
+      seen_.erased = sector;
+    }
+  }
+
+  /// Erases the first sector and looks whether that did anything.
+  Task<> first_erase(AddressRange sector) {
+    const AddressRange probe = AddressRange::sized(
+        sector.begin, std::min<std::uint64_t>(sector.size(), session_.target().transfer_size()));
+    const auto before = co_await try_read(probe);
+    seen_.before_erase = !before                      ? ReadBack::Refused
+                         : session_.is_blank(*before) ? ReadBack::Blank
+                                                      : ReadBack::Other;
+    const auto neighbour = co_await probe_neighbour(sector);
+    co_await erase_sector(sector);
+    const auto after = co_await try_read(probe);
+    seen_.after_erase = !after                                          ? ReadBack::Refused
+                        : session_.is_blank(*after)                     ? ReadBack::Blank
+                        : before && std::ranges::equal(*before, *after) ? ReadBack::Unchanged
+                                                                        : ReadBack::Other;
+    if (neighbour && !session_.is_blank(*neighbour)) {
+      const auto now = co_await try_read(neighbour_);
+      seen_.erased_too_much = now && session_.is_blank(*now);
+    }
+  }
+
+  /// A few bytes of the sector after the first one, planned or not.
+  Task<std::optional<Bytes>> probe_neighbour(AddressRange sector) {
+    const Area* area = session_.target().area_at(sector.begin);
+    neighbour_ = AddressRange::sized(sector.end, kProbeBytes);
+    if (area == nullptr || !area->map.contains(neighbour_)) co_return std::nullopt;
+    co_return co_await try_read(neighbour_);
+  }
+
+  /// Writes the trial block and looks whether it was stored.
+  Task<> trial_write() {
+    co_await write_block(trial_);
+    const auto actual = co_await try_read(trial_);
+    const ByteView expected = bytes_of(plan_.payload, trial_);
+    if (!actual) {
+      seen_.after_write = ReadBack::Refused;
+    } else if (std::ranges::equal(expected, *actual)) {
+      seen_.after_write = ReadBack::Expected;
+    } else if (session_.is_blank(*actual)) {
+      seen_.after_write = ReadBack::Blank;
+    } else {
+      seen_.after_write =
+          seen_.after_erase == ReadBack::Unchanged ? ReadBack::Unchanged : ReadBack::Other;
+    }
+    co_await judge_trial();
+    trial_is_stored_ = true;
+  }
+
+  Task<> judge_trial() {
+    if (seen_.after_write == ReadBack::Expected) {
+      readable_ = true;
+      co_return;
+    }
+    if (seen_.after_write == ReadBack::Refused) {
+      readable_ = false;
+      // Flash cannot be that fast: nothing was stored, whatever the device says.
+      if (too_fast()) co_await fail(Error(Errc::DataNotStored).in(Stage::Program, trial_));
+      co_return;
+    }
+    if (seen_.after_erase == ReadBack::Unchanged && seen_.after_write == ReadBack::Unchanged) {
+      co_await fail(Error(Errc::DataNotStored).in(Stage::Program, plan_.erase.front()));
+    }
+    if (seen_.after_erase == ReadBack::Unchanged || seen_.after_erase == ReadBack::Other) {
+      co_await fail(Error(Errc::EraseHadNoEffect).in(Stage::Erase, plan_.erase.front()));
+    }
+    co_await fail(
+        Error(seen_.after_write == ReadBack::Blank ? Errc::DataNotStored : Errc::VerifyMismatch)
+            .in(Stage::Program, trial_));
+  }
+
+  /// Erase and write together took less than half of what the data sheet calls the minimum; without
+  /// a known chip, less than any STM32 needs (H5 erases in 2 ms; F4 programs 1 KiB in 4 ms).
+  bool too_fast() const {
+    if (!seen_.erase || !seen_.write) return false;
+    Duration floor = 10ms;
+    if (const stm32::Chip* chip = session_.target().chip; chip != nullptr) {
+      floor = chip->sector_erase.min +
+              chip->program.min * static_cast<Duration::rep>(trial_.size() / chip->program_unit);
+    }
+    return seen_.erase->took + seen_.write->took < floor / 2;
+  }
+
+  /// After the second erase: an erase that wipes everything has wiped the trial block.
+  Task<> look_for_trial() {
+    if (!readable_ || session_.is_blank(bytes_of(plan_.payload, trial_))) co_return;
+    const auto actual = co_await try_read(trial_);
+    if (!actual || !session_.is_blank(*actual)) co_return;
+    seen_.erased_too_much = true;
+    trial_is_stored_ = false;
+    bytes_written_ -= trial_.size();
+  }
+
+  Task<> write_all_blocks() {
+    const std::uint64_t total = plan_.bytes_to_write();
+    for (const AddressRange& block : blocks_) {
+      if (block == trial_ && trial_is_stored_) continue;
+      co_await session_.progress({Progress::Activity::Writing, bytes_written_, total, block});
+      co_await write_block(block);
+    }
+    co_await session_.progress({Progress::Activity::Writing, total, total, plan_.commit});
+  }
+
+  Task<> write_block(AddressRange block) {
+    auto report = co_await caught(session_.dfuse().write(static_cast<std::uint32_t>(block.begin),
+                                                         bytes_of(plan_.payload, block)));
+    if (!report) co_await fail(std::move(report).error().in(Stage::Program, block));
+    if (!seen_.write) {
+      seen_.write = *report;
+      seen_.written = block;
+    }
+    bytes_written_ += block.size();
+  }
+
+  /// Reads, or says that the device refuses to be read; other errors end the job.
+  Task<std::optional<Bytes>> try_read(AddressRange range) {
+    if (!session_.target().descriptors.dfu.functional.can_upload()) co_return std::nullopt;
+    auto bytes = co_await caught(session_.read(range));
+    if (bytes) co_return *std::move(bytes);
+    const Errc code = bytes.error().code;
+    if (code != Errc::Stalled && code != Errc::ResponseTooShort &&
+        code != Errc::DeviceReportsError) {
+      co_return fail(std::move(bytes).error());
+    }
+    seen_.read_error = std::move(bytes).error();
+    co_return std::nullopt;
+  }
+
+  Session& session_;
+  const Plan& plan_;
+  Observations& seen_;
+  std::vector<AddressRange> blocks_;
+  AddressRange trial_;
+  AddressRange neighbour_;
+  bool trial_is_stored_ = false;
+  bool readable_ = true;
+  std::uint64_t bytes_erased_ = 0;
+  std::uint64_t bytes_written_ = 0;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace
+
+Task<Outcome> program(const Target& target, const Plan& plan, Observations& observations) {
+  Session session(target, plan.alt_setting);
+  Programmer programmer(session, plan, observations);
+  auto outcome = co_await caught(programmer.run());
+  if (outcome) co_return *std::move(outcome);
+  Error error = std::move(outcome).error();
+  co_await session.settle(error);
+  co_return fail(std::move(error));
+}
+
+}  // namespace sureflash::update

@@ -1,0 +1,201 @@
+#include "sureflash/update/target.hpp"
+
+#include <algorithm>
+
+#include "sureflash/base/text.hpp"
+#include "sureflash/stm32/dfuse.hpp"
+
+namespace sureflash::update {
+namespace {
+
+constexpr std::string_view kRomProduct = "STM32  BOOTLOADER";
+constexpr std::string_view kRomProductIdPrefix = "STM32 0x";
+/// ST's USB middleware, as CubeMX configures it (dfuse.md 7.1).
+constexpr std::string_view kCubeProduct = "STM32 DownLoad Firmware Update";
+constexpr std::string_view kCubeProductFs = "DFU in FS Mode";
+constexpr std::size_t kProbeBytes = 4;
+
+/// "STM32 0x418 DFU Bootloader" -> 0x418.
+std::optional<std::uint16_t> product_id_in(std::string_view product) {
+  if (!product.starts_with(kRomProductIdPrefix)) return std::nullopt;
+  product.remove_prefix(kRomProductIdPrefix.size());
+  std::uint16_t id = 0;
+  int digits = 0;
+  for (; digits < 3 && static_cast<std::size_t>(digits) < product.size(); ++digits) {
+    const char c = product[static_cast<std::size_t>(digits)];
+    const int value = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                             : -1;
+    if (value < 0) break;
+    id = static_cast<std::uint16_t>(id * 16 + value);
+  }
+  if (digits != 3) return std::nullopt;
+  return id;
+}
+
+void identify_chip(Target& target, const IdentifyOptions& options) {
+  const std::string& product = target.descriptors.product;
+  const auto id = product_id_in(product);
+  if (id || product == kRomProduct) {
+    target.loader = Loader::Rom;
+  } else if (product == kCubeProduct || product == kCubeProductFs) {
+    target.loader = Loader::CubeMiddleware;
+  }
+  if (options.chip != nullptr) {
+    target.chip = options.chip;
+    target.chip_source = ChipSource::User;
+  } else if (id) {
+    target.chip = stm32::find_chip_by_product_id(*id);
+    if (target.chip != nullptr) target.chip_source = ChipSource::ProductString;
+  }
+}
+
+void read_layouts(Target& target) {
+  for (const dfu::AltSetting& alt : target.descriptors.dfu.alt_settings) {
+    auto map = stm32::parse_layout(alt.text);
+    if (map) {
+      target.areas.push_back({alt.alt_setting, *std::move(map), false});
+    } else if (map.error().code == Errc::BadLayout) {
+      target.warnings.push_back("alternate setting " + decimal(alt.alt_setting) + ": " +
+                                message(map.error()));
+    }
+  }
+  if (target.flash() == nullptr && target.chip != nullptr && target.descriptors.dfu.dfuse &&
+      !target.descriptors.dfu.alt_settings.empty()) {
+    target.areas.push_back(
+        {target.descriptors.dfu.alt_settings.front().alt_setting, target.chip->flash_map(), true});
+    target.warnings.push_back("the device does not say what flash it has; the map of the " +
+                              std::string(target.chip->title) + " is used");
+  }
+}
+
+bool says_read_protected(const Error& error) {
+  return error.device && error.device->bStatus == proto::DfuStatus::ErrVendor;
+}
+
+/// What a read was refused with is evidence, not a failure of identification.
+Task<std::optional<Bytes>> probe(stm32::DfuSe& dfuse, std::uint8_t alt, std::uint32_t address,
+                                 std::size_t size, std::string_view what, Target& target) {
+  co_await dfuse.select(alt);
+  Bytes bytes(size);
+  auto done = co_await caught(dfuse.read(address, bytes));
+  if (done) co_return bytes;
+  const Error& error = done.error();
+  if (error.code == Errc::Disconnected || error.code == Errc::Interrupted ||
+      error.code == Errc::TimedOut) {
+    co_return fail(std::move(done).error());
+  }
+  if (says_read_protected(error)) {
+    target.read_protection_signs.push_back("reading " + std::string(what) + " at " + hex(address) +
+                                           " was answered errVENDOR");
+  }
+  co_return std::nullopt;
+}
+
+const Area* option_area(const Target& target) {
+  if (target.chip == nullptr) return nullptr;
+  const auto it = std::ranges::find_if(
+      target.areas, [&](const Area& area) { return area.map.contains(target.chip->option_bytes); });
+  return it == target.areas.end() ? nullptr : &*it;
+}
+
+Task<> read_protection(stm32::DfuSe& dfuse, Target& target) {
+  if (const Area* area = option_area(target); area != nullptr) {
+    const AddressRange range = target.chip->option_bytes;
+    target.option_block =
+        co_await probe(dfuse, area->alt_setting, static_cast<std::uint32_t>(range.begin),
+                       range.size(), "the option bytes", target);
+  }
+  if (target.option_block) {
+    auto options = stm32::F1OptionBytes::parse(*target.option_block);
+    if (options) {
+      target.options = *options;
+      target.write_protected = options->write_protected(target.chip->flash());
+      if (options->read_protected()) {
+        target.read_protection_signs.push_back("the option byte RDP at 0x1FFFF800 is " +
+                                               hex(options->bytes()[0].value, 2) + ", not 0xA5");
+      }
+    }
+  }
+  const Area* flash = target.flash();
+  if (flash == nullptr || !target.descriptors.dfu.functional.can_upload()) co_return;
+  co_await probe(dfuse, flash->alt_setting, static_cast<std::uint32_t>(flash->map.bounds().begin),
+                 kProbeBytes, "the flash", target);
+}
+
+}  // namespace
+
+const Area* Target::flash() const {
+  const std::uint64_t base = chip != nullptr ? chip->flash_base : 0x08000000;
+  if (const Area* area = area_at(base); area != nullptr) return area;
+  const auto it = std::ranges::find_if(
+      areas, [](const Area& area) { return area.map.name().starts_with("Internal Flash"); });
+  return it == areas.end() ? nullptr : &*it;
+}
+
+const Area* Target::area_at(std::uint64_t address) const {
+  const auto it = std::ranges::find_if(
+      areas, [&](const Area& area) { return area.map.run_at(address) != nullptr; });
+  return it == areas.end() ? nullptr : &*it;
+}
+
+std::string Target::title() const {
+  std::string s;
+  switch (loader) {
+    case Loader::Rom: {
+      const std::uint16_t bcd = descriptors.device.bcdDevice;
+      s = "ROM bootloader";
+      // 0x2000, 0x2100, 0x2200 are DFU protocol versions; 0x0200 of newer ROMs tells nothing.
+      if (bcd >= 0x2000) s += " V" + decimal(bcd >> 12) + "." + decimal(bcd >> 8 & 0xF);
+      break;
+    }
+    case Loader::CubeMiddleware:
+      s = "DFU application with ST's USB middleware";
+      break;
+    case Loader::Unknown:
+      s = descriptors.dfu.dfuse ? "DfuSe device" : "DFU device";
+      break;
+  }
+  if (chip != nullptr) {
+    s += chip_source == ChipSource::User ? " of " : " of ";
+    s += chip->title;
+    if (chip_source == ChipSource::User) s += " (as you say)";
+  }
+  return s;
+}
+
+Task<Target> identify(IdentifyOptions options) {
+  Target target;
+  target.descriptors = co_await dfu::read_descriptors();
+  target.warnings = target.descriptors.warnings;
+  if (target.descriptors.dfu.mode == dfu::Mode::RunTime) {
+    co_return fail(Errc::UnexpectedState,
+                   "the device runs its application; it must be told to enter DFU mode first");
+  }
+  identify_chip(target, options);
+  read_layouts(target);
+  if (!target.descriptors.dfu.dfuse) co_return target;
+
+  dfu::Client client(target.descriptors.dfu.interface_number);
+  stm32::DfuSe dfuse(client, target.transfer_size());
+  const Area* flash = target.flash();
+  co_await dfuse.select(flash != nullptr ? flash->alt_setting
+                        : target.descriptors.dfu.alt_settings.empty()
+                            ? std::uint8_t{0}
+                            : target.descriptors.dfu.alt_settings.front().alt_setting);
+  if (target.descriptors.dfu.functional.can_upload()) {
+    auto commands = co_await caught(dfuse.get_commands());
+    if (commands) {
+      target.commands = *std::move(commands);
+    } else if (commands.error().code != Errc::Stalled) {
+      co_return fail(std::move(commands).error());
+    } else {
+      co_await client.to_idle();
+    }
+  }
+  co_await read_protection(dfuse, target);
+  co_return target;
+}
+
+}  // namespace sureflash::update
