@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/image/vector_table.hpp"
 
 namespace sureflash::update {
 namespace {
@@ -62,55 +63,38 @@ Result<void> check_write_protection(const Target& target, const Plan& plan) {
   return {};
 }
 
-struct Vectors {
-  std::uint32_t stack = 0;
-  std::uint32_t reset = 0;
-};
-
-std::optional<Vectors> vectors_at(const image::Image& image, std::uint32_t address) {
-  Bytes bytes(kCommitBytes);
-  const AddressRange range = AddressRange::sized(address, kCommitBytes);
-  if (image.read(range, bytes) != kCommitBytes) return std::nullopt;
-  return Vectors{load_le32(bytes, 0), load_le32(bytes, 4)};
-}
-
-/// Any RAM that some STM32 has, when the chip is not known (dfuse.md 3.7).
-bool is_ram(const Target& target, std::uint32_t stack) {
-  if (target.chip != nullptr) {
-    const AddressRange ram = target.chip->ram;
-    return stack > ram.begin && stack <= ram.end;
-  }
-  return (stack > 0x20000000 && stack <= 0x20300000) ||
-         (stack > 0x24000000 && stack <= 0x24200000) || (stack > 0x10000000 && stack <= 0x10010000);
-}
-
 /// Source: dfuse.md 3.7; ARMv7-M ARM, B1.5.3 (the Thumb bit).
-Result<void> check_vector_table(const Target& target, const image::Image& image,
-                                std::uint32_t start) {
-  const AddressRange where = AddressRange::sized(start, kCommitBytes);
+Result<void> check_vectors(const Target& target, const image::Image& image, std::uint32_t start) {
   const auto implausible = [&](std::string detail) {
-    return fail(at(Errc::VectorTableImplausible, where, std::move(detail)));
+    return fail(at(Errc::VectorTableImplausible, AddressRange::sized(start, kCommitBytes),
+                   std::move(detail)));
   };
-  const auto vectors = vectors_at(image, start);
-  if (!vectors) return implausible("the image is shorter than a vector table");
-  if (!is_ram(target, vectors->stack) || vectors->stack % 4 != 0) {
-    return implausible("the initial stack pointer is " + hex(vectors->stack) +
+  const auto table = image::read_vector_table(image, start);
+  if (!table) return implausible("the image is shorter than a vector table");
+  std::span<const AddressRange> ram = image::kAnyRam;
+  if (target.chip != nullptr) ram = std::span(&target.chip->ram, 1);
+  const auto check = image::check_vector_table(*table, image, ram);
+  if (check.plausible()) return {};
+  if (!check.sp_in_ram) {
+    return implausible("the initial stack pointer is " + hex(table->sp) +
                        (target.chip != nullptr ? "; the RAM is " + text(target.chip->ram)
                                                : std::string("; that is not in RAM")));
   }
-  if ((vectors->reset & 1) == 0) {
-    return implausible("the reset vector is " + hex(vectors->reset) +
+  if (!check.sp_aligned) {
+    return implausible("the initial stack pointer is " + hex(table->sp) +
+                       ", not a multiple of 4");
+  }
+  if (!check.reset_is_thumb) {
+    return implausible("the reset vector is " + hex(table->reset) +
                        ", without the Thumb bit (bit 0)");
   }
-  const std::uint64_t entry = vectors->reset & ~1U;
-  if (image.bounds().contains(entry)) return {};
   const Area* flash = target.flash();
-  if (flash != nullptr && flash->map.run_at(entry) != nullptr) {
+  if (flash != nullptr && flash->map.run_at(table->reset) != nullptr) {
     return fail(at(Errc::WrongBase, image.bounds(),
-                   "the reset vector is " + hex(vectors->reset) +
+                   "the reset vector is " + hex(table->reset) +
                        ", outside the image: it is linked for another address"));
   }
-  return implausible("the reset vector is " + hex(vectors->reset) + ", outside the flash");
+  return implausible("the reset vector is " + hex(table->reset) + ", outside the flash");
 }
 
 /// The image with every segment grown to whole units; neighbours that meet then join.
@@ -272,7 +256,7 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
   }
   TRY(check_write_protection(target, plan));
   if (options.vector_table == VectorTableCheck::Require) {
-    TRY(check_vector_table(target, image, start));
+    TRY(check_vectors(target, image, start));
   }
 
   const std::uint64_t commit_size = std::max<std::uint64_t>(kCommitBytes, alignment(target));

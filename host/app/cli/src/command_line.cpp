@@ -1,0 +1,163 @@
+#include "commands.hpp"
+#include "exit_code.hpp"
+#include "options.hpp"
+#include <fmt/format.h>
+
+namespace sureflash::cli {
+namespace {
+
+using Action = int (*)(const Options&, Output&);
+
+/// Adds a subcommand; `action` runs when it was chosen.
+CLI::App* add(CommandLine& line, CLI::App& parent, std::string name, std::string help,
+              Action action) {
+  CLI::App* sub = parent.add_subcommand(std::move(name), std::move(help));
+  sub->callback([&line, action] { line.action = action; });
+  return sub;
+}
+
+/// Addresses and sizes: decimal or 0x….
+void add_number(CLI::App* sub, const std::string& flag, std::optional<std::uint64_t>& value,
+                const std::string& help) {
+  sub->add_option(flag, value, help)->type_name("NUMBER");
+}
+
+void add_input_options(CLI::App* sub, Options& o) {
+  sub->add_option("FILE", o.file, "bin, hex, srec, elf, dfu, dfuse or uf2")
+      ->required()
+      ->type_name("");
+  add_number(sub, "--base", o.base, "address of the first byte, for files without addresses");
+  sub->add_option("--format", o.format, "what FILE is, instead of looking")->type_name("FORMAT");
+  sub->add_option("--alt", o.alt_setting, "take this alternate setting of a DfuSe file")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(0, 255));
+}
+
+void add_consent_options(CLI::App* sub, Options& o) {
+  sub->add_flag("-y,--yes", o.yes, "do not ask");
+  sub->add_flag("--dry-run", o.dry_run, "show the plan and change nothing");
+}
+
+void add_device_commands(CommandLine& line) {
+  CLI::App& app = *line.app;
+  Options& o = line.options;
+  add(line, app, "list", "Show the devices that are there", list);
+  add(line, app, "info", "Show what a device is, and what protects it", info);
+
+  auto* map_command =
+      add(line, app, "map", "Show its sectors: what is protected, what is blank", map);
+  map_command->add_flag("--no-blank", o.no_blank, "do not read the flash to find blank sectors");
+
+  auto* read_command = add(line, app, "read", "Read memory into a file", read);
+  read_command->add_option("FILE", o.file, "where to; - is standard output")
+      ->required()
+      ->type_name("");
+  add_number(read_command, "--address", o.address, "first byte (default: start of the flash)");
+  add_number(read_command, "--size", o.size, "number of bytes (default: to the end)");
+  read_command->add_option("--to", o.output_format, "format of FILE (default: by its name, or bin)")
+      ->type_name("FORMAT");
+
+  auto* erase_command = add(line, app, "erase", "Erase sectors, a range, or everything", erase);
+  erase_command
+      ->add_option("WHAT", o.ranges,
+                   "sectors (3, 4..7) or addresses (0x08001000..0x08002000, end not included)")
+      ->type_name("");
+  erase_command->add_flag("--all", o.all, "erase the whole flash");
+  add_consent_options(erase_command, o);
+
+  auto* program_command =
+      add(line, app, "program", "Program a file, and prove it by reading back", program);
+  add_input_options(program_command, o);
+  program_command->add_flag("--run", o.run, "start the program afterwards");
+  program_command->add_flag("--data", o.data,
+                            "the file is no program: do not check its vector table");
+  add_consent_options(program_command, o);
+
+  auto* verify_command = add(line, app, "verify", "Compare a file with the memory", verify);
+  add_input_options(verify_command, o);
+
+  auto* run_command =
+      add(line, app, "run", "Start the program in flash; leaves DFU mode", run_program);
+  add_number(run_command, "--address", o.address,
+             "of its vector table (default: start of the flash)");
+
+  auto* options_command = app.add_subcommand("options", "Option bytes");
+  options_command->require_subcommand(1);
+  add(line, *options_command, "show", "Show the option bytes by name", options_show);
+}
+
+void add_file_commands(CommandLine& line) {
+  Options& o = line.options;
+  auto* image_command = line.app->add_subcommand("image", "Look into firmware files, convert them");
+  image_command->require_subcommand(1);
+  add_input_options(add(line, *image_command, "info", "Show what is in a file", image_info), o);
+  auto* convert =
+      add(line, *image_command, "convert", "Write a file in another format", image_convert);
+  add_input_options(convert, o);
+  convert->add_option("OUTPUT", o.output_file, "file to write; - is standard output")
+      ->required()
+      ->type_name("");
+  convert->add_option("--to", o.output_format, "format of OUTPUT (default: by its name)")
+      ->type_name("FORMAT");
+}
+
+void add_other_commands(CommandLine& line) {
+  CLI::App& app = *line.app;
+  auto* sim_command = app.add_subcommand("sim", "Virtual devices");
+  sim_command->require_subcommand(1);
+  add(line, *sim_command, "list", "Show the profiles of virtual devices and their keys", sim_list);
+
+  auto* completion_command =
+      app.add_subcommand("completion", "Print a completion script for a shell");
+  completion_command->add_option("SHELL", line.options.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->type_name("");
+  completion_command->callback([&line] {
+    line.action = [&line](const Options& o, Output& output) {
+      fmt::print(output.out(), "{}", completion(*line.app, o.shell));
+      return 0;
+    };
+  });
+  auto* man_command = app.add_subcommand("man", "Print the manual page (troff)");
+  man_command->callback([&line] {
+    line.action = [&line](const Options&, Output& output) {
+      fmt::print(output.out(), "{}", man_page(*line.app));
+      return 0;
+    };
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<CommandLine> make_command_line() {
+  auto line = std::make_unique<CommandLine>();
+  line->app = std::make_unique<CLI::App>(
+      "Update the firmware of an STM32 over USB, and prove that it is there", "sureflash");
+  CLI::App& app = *line->app;
+  Options& o = line->options;
+  app.set_version_flag("--version", std::string("sureflash ") + SUREFLASH_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.get_formatter()->column_width(34);
+  app.add_option("-d,--device", o.device, "which device, e.g. sim:stm32f105")->type_name("DEVICE");
+  app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")
+      ->type_name("CHIP");
+  app.add_flag("--json", o.json, "one JSON object per line instead of text");
+  app.add_option("--color", o.color, "auto, always or never")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, ColorMode>{
+          {"auto", ColorMode::Auto}, {"always", ColorMode::Always}, {"never", ColorMode::Never}}))
+      ->type_name("WHEN");
+  add_device_commands(*line);
+  add_file_commands(*line);
+  add_other_commands(*line);
+  app.footer(
+      "Examples:\n"
+      "  sureflash image info firmware.elf\n"
+      "  sureflash program firmware.elf --run --device sim:stm32f105\n"
+      "  sureflash sim list\n\n" +
+      std::string(exit_code_help()));
+  return line;
+}
+
+}  // namespace sureflash::cli

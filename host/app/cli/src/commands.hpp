@@ -1,0 +1,21 @@
+#pragma once
+
+#include "options.hpp"
+
+/// One function for each subcommand; each returns the exit code.
+namespace sureflash::cli {
+
+int list(const Options& options, Output& output);
+int info(const Options& options, Output& output);
+int map(const Options& options, Output& output);
+int read(const Options& options, Output& output);
+int erase(const Options& options, Output& output);
+int program(const Options& options, Output& output);
+int verify(const Options& options, Output& output);
+int run_program(const Options& options, Output& output);
+int options_show(const Options& options, Output& output);
+int image_info(const Options& options, Output& output);
+int image_convert(const Options& options, Output& output);
+int sim_list(const Options& options, Output& output);
+
+}  // namespace sureflash::cli

@@ -1,0 +1,231 @@
+#include <charconv>
+
+#include "commands.hpp"
+#include "failure.hpp"
+#include "files.hpp"
+#include "show.hpp"
+#include <fmt/format.h>
+
+#include "sureflash/base/text.hpp"
+
+namespace sureflash::cli {
+namespace {
+
+/// Keeps the chip and says "done", if there is proof: how every job that changes flash ends.
+int finish(Output& output, Device& device, const update::Outcome& outcome,
+           const std::string& done) {
+  for (const std::string& warning : outcome.warnings) output.warning(warning);
+  if (auto saved = device.save(); !saved) return report(output, saved.error());
+  if (outcome.proven) {
+    output.good("done: " + done);
+  } else {
+    output.error(Error(Errc::CannotUpload, "written, but nothing is proven").in(Stage::Verify), {});
+  }
+  return static_cast<int>(outcome.proven ? ExitCode::Done : ExitCode::Mismatch);
+}
+
+std::optional<std::uint64_t> number(std::string_view s) {
+  int base = 10;
+  if (s.starts_with("0x") || s.starts_with("0X")) {
+    s.remove_prefix(2);
+    base = 16;
+  }
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value, base);
+  if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
+  return value;
+}
+
+/// Sectors by number ("3", "3..7", both ends included) or addresses ("0x08001000..0x08002000",
+/// half-open; one address means its sector).
+Result<AddressRange> parse_range(const std::string& word, const update::Target& target) {
+  const auto bad = [&] {
+    return fail(Error(Errc::Usage, "\"" + word + "\" is no sector and no range of addresses"));
+  };
+  const std::size_t dots = word.find("..");
+  const auto first = number(std::string_view(word).substr(0, dots));
+  const auto last =
+      dots == std::string::npos ? first : number(std::string_view(word).substr(dots + 2));
+  if (!first || !last) return bad();
+  const update::Area* flash = target.flash();
+  if (flash == nullptr) return fail(Errc::NoLayout);
+  if (word.starts_with("0x") || word.starts_with("0X")) {
+    if (dots == std::string::npos) return AddressRange::sized(*first, 1);
+    if (*last <= *first) return bad();
+    return AddressRange{*first, *last};
+  }
+  std::uint64_t index = 0;
+  AddressRange range;
+  for (const AddressRange& sector : flash->map.sectors(flash->map.bounds())) {
+    if (index == *first) range.begin = sector.begin;
+    if (index == *last) range.end = sector.end;
+    ++index;
+  }
+  if (range.empty()) {
+    return fail(
+        Error(Errc::OutsideMemory, fmt::format("the flash has sectors 0 to {}", index - 1)));
+  }
+  return range;
+}
+
+bool consent(const Options& options, Output& output, std::string_view question) {
+  return options.yes || !output.interactive() || output.ask(question);
+}
+
+int start(Output& output, Opened& opened, std::uint32_t address) {
+  auto started = opened.device->run(update::start(opened.target, address), output);
+  if (!started) return report(output, *opened.device, opened.target, started.error(), {});
+  if (auto saved = opened.device->save(); !saved) return report(output, saved.error());
+  output.line(fmt::format("started the program at {}", hex(address)));
+  return 0;
+}
+
+int program_opened(const Options& options, Output& output, Opened& opened,
+                   const LoadedImage& loaded, const update::Plan& plan) {
+  update::Observations seen;
+  auto outcome = opened.device->run(update::program(opened.target, plan, seen), output);
+  if (!outcome) return report(output, *opened.device, opened.target, outcome.error(), seen);
+  const Duration took = outcome->erase_time + outcome->write_time + outcome->verify_time;
+  int code = finish(output, *opened.device, *outcome,
+                    fmt::format("{} programmed in {}, read back and equal to the file",
+                                text_size(loaded.image.size()), text(took)));
+  if (code == 0 && options.run) code = start(output, opened, plan.start);
+  if (code == 0) output.result("program", to_json(*outcome));
+  return code;
+}
+
+}  // namespace
+
+int program(const Options& options, Output& output) {
+  auto loaded = load_image(options);
+  if (!loaded) return report(output, loaded.error());
+  int exit = 0;
+  auto opened = open_target(options, output, exit);
+  if (!opened) return exit;
+  show_image(output, options.file, loaded->format, loaded->image);
+  show_device(output, opened->device->label(), opened->target);
+  auto plan = update::make_plan(opened->target, loaded->image,
+                                {.vector_table = options.data ? update::VectorTableCheck::Skip
+                                                              : update::VectorTableCheck::Require});
+  if (!plan) return report(output, *opened->device, opened->target, plan.error(), {});
+  show_plan(output, *plan);
+  output.event("plan", to_json(*plan));
+  if (options.dry_run) {
+    output.line("dry run: nothing was erased or written");
+    output.result("program", {{"dry_run", true}, {"plan", to_json(*plan)}});
+    return 0;
+  }
+  if (!consent(options, output, "Go on?")) {
+    return report(output, Error(Errc::Interrupted, "nothing was changed"));
+  }
+  return program_opened(options, output, *opened, *loaded, *plan);
+}
+
+int verify(const Options& options, Output& output) {
+  auto loaded = load_image(options);
+  if (!loaded) return report(output, loaded.error());
+  int exit = 0;
+  auto opened = open_target(options, output, exit);
+  if (!opened) return exit;
+  update::Observations seen;
+  auto outcome = opened->device->run(update::verify(opened->target, loaded->image, seen), output);
+  if (!outcome) {
+    for (const AddressRange& d : seen.differences) {
+      output.note(fmt::format("  differs: {}  {}", text(d), text_size(d.size())));
+    }
+    return report(output, *opened->device, opened->target, outcome.error(), seen);
+  }
+  output.good(fmt::format("equal: {} read back in {}", text_size(outcome->bytes_verified),
+                          text(outcome->verify_time)));
+  output.result("verify", to_json(*outcome));
+  return 0;
+}
+
+int read(const Options& options, Output& output) {
+  int exit = 0;
+  auto opened = open_target(options, output, exit);
+  if (!opened) return exit;
+  const update::Area* flash = opened->target.flash();
+  if (flash == nullptr && !options.address) {
+    return report(output, *opened->device, opened->target, Error(Errc::NoLayout), {});
+  }
+  const std::uint64_t begin = options.address.value_or(flash ? flash->map.bounds().begin : 0);
+  const update::Area* area = opened->target.area_at(begin);
+  const std::uint64_t size = options.size.value_or(area ? area->map.bounds().end - begin : 0);
+  auto bytes =
+      opened->device->run(update::read(opened->target, AddressRange::sized(begin, size)), output);
+  if (!bytes) return report(output, *opened->device, opened->target, bytes.error(), {});
+
+  image::Image image;
+  if (auto done = image.insert(static_cast<std::uint32_t>(begin), *bytes); !done) {
+    return report(output, done.error());
+  }
+  const auto format = image::format_from_name(options.output_format.empty()
+                                                  ? options.file.substr(options.file.rfind('.') + 1)
+                                                  : options.output_format);
+  auto file = image::write(format.value_or(image::Format::Binary), image);
+  if (!file) return report(output, file.error());
+  if (auto done = write_file(options.file, *file, output.out()); !done) {
+    return report(output, done.error());
+  }
+  if (options.file != "-") {
+    output.good(fmt::format("done: {} from {} into {}", text_size(size), hex(begin), options.file));
+  }
+  output.result("read", {{"file", options.file}, {"begin", begin}, {"size", size}});
+  return 0;
+}
+
+int erase(const Options& options, Output& output) {
+  if (options.all == !options.ranges.empty()) {
+    return report(output, Error(Errc::Usage, "name sectors or ranges, or --all"));
+  }
+  int exit = 0;
+  auto opened = open_target(options, output, exit);
+  if (!opened) return exit;
+  std::vector<AddressRange> ranges;
+  for (const std::string& word : options.ranges) {
+    auto range = parse_range(word, opened->target);
+    if (!range) return report(output, range.error());
+    ranges.push_back(*range);
+  }
+  if (options.all) {
+    output.line("erase the whole flash (mass erase)");
+  }
+  for (const AddressRange& range : ranges) {
+    for (const AddressRange& s : opened->target.flash()->map.sectors(range)) {
+      output.line(fmt::format("erase {}  {}", text(s), text_size(s.size())));
+    }
+  }
+  if (options.dry_run) {
+    output.line("dry run: nothing was erased");
+    output.result("erase", {{"dry_run", true}});
+    return 0;
+  }
+  if (!consent(options, output, "Everything in there is lost. Go on?")) {
+    return report(output, Error(Errc::Interrupted, "nothing was changed"));
+  }
+  update::Observations seen;
+  auto job = options.all ? update::erase_all(opened->target, seen)
+                         : update::erase(opened->target, ranges, seen);
+  auto outcome = opened->device->run(std::move(job), output);
+  if (!outcome) return report(output, *opened->device, opened->target, outcome.error(), seen);
+  const int code = finish(output, *opened->device, *outcome,
+                          fmt::format("{} erased in {} and proven blank",
+                                      text_size(outcome->bytes_erased), text(outcome->erase_time)));
+  if (code == 0) output.result("erase", to_json(*outcome));
+  return code;
+}
+
+int run_program(const Options& options, Output& output) {
+  int exit = 0;
+  auto opened = open_target(options, output, exit);
+  if (!opened) return exit;
+  const update::Area* flash = opened->target.flash();
+  const std::uint64_t address =
+      options.address.value_or(flash != nullptr ? flash->map.bounds().begin : 0x08000000);
+  const int code = start(output, *opened, static_cast<std::uint32_t>(address));
+  if (code == 0) output.result("run", {{"address", address}});
+  return code;
+}
+
+}  // namespace sureflash::cli

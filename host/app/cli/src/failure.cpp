@@ -1,0 +1,45 @@
+#include "failure.hpp"
+
+namespace sureflash::cli {
+
+int report(Output& output, const Error& error) {
+  output.error(error, {});
+  return static_cast<int>(exit_code(error.code));
+}
+
+int report(Output& output, Device& device, const update::Target& target, const Error& error,
+           const update::Observations& seen) {
+  output.end_progress();
+  // A diagnosis runs without progress, and also after the first Ctrl-C.
+  auto findings = transport::run(device.transport(), update::diagnose(target, error, seen));
+  output.error(error, findings ? *findings : std::vector<update::Finding>{});
+  if (auto saved = device.save(); !saved) output.warning(message(saved.error()));
+  return static_cast<int>(exit_code(error.code));
+}
+
+std::optional<Opened> open_target(const Options& options, Output& output, int& exit) {
+  update::IdentifyOptions identify;
+  if (!options.chip.empty()) {
+    identify.chip = stm32::find_chip(options.chip);
+    if (identify.chip == nullptr) {
+      exit = report(output, Error(Errc::Usage, "no chip is called \"" + options.chip + "\""));
+      return std::nullopt;
+    }
+  }
+  auto device = Device::open(options);
+  if (!device) {
+    exit = report(output, device.error());
+    return std::nullopt;
+  }
+  auto target = (*device)->run(update::identify(identify), output);
+  if (!target) {
+    Error error = std::move(target).error();
+    if (error.stage == Stage::None) error.stage = Stage::Identify;
+    exit = report(output, error);
+    return std::nullopt;
+  }
+  for (const std::string& warning : target->warnings) output.warning(warning);
+  return Opened{*std::move(device), *std::move(target)};
+}
+
+}  // namespace sureflash::cli

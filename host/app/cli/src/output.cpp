@@ -1,0 +1,235 @@
+#include "output.hpp"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "sureflash/base/text.hpp"
+
+namespace sureflash::cli {
+namespace {
+
+constexpr int kBarWidth = 28;
+constexpr Duration kRedraw = 100ms;
+constexpr std::string_view kSchema = "sureflash/1";
+
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+std::string capitalized(std::string_view s) {
+  std::string r(s);
+  if (!r.empty() && r[0] >= 'a' && r[0] <= 'z') r[0] = static_cast<char>(r[0] - 'a' + 'A');
+  return r;
+}
+
+}  // namespace
+
+std::string_view name(Progress::Activity activity) {
+  switch (activity) {
+    case Progress::Activity::Reading:
+      return "reading";
+    case Progress::Activity::Erasing:
+      return "erasing";
+    case Progress::Activity::Writing:
+      return "writing";
+    case Progress::Activity::Verifying:
+      return "verifying";
+    case Progress::Activity::Leaving:
+      return "starting";
+    case Progress::Activity::Waiting:
+      return "waiting";
+  }
+  return "working";
+}
+
+Output::Output(Streams streams, bool json, ColorMode color)
+    : streams_(streams), json_(json), color_(color) {
+  if (color == ColorMode::Auto) {
+    const char* no_color = std::getenv("NO_COLOR");
+    if (no_color != nullptr && no_color[0] != '\0') color_ = ColorMode::Never;
+  }
+}
+
+std::string Output::styled(std::string_view text, fmt::text_style style, bool terminal) const {
+  if (color_ == ColorMode::Never || (color_ == ColorMode::Auto && !terminal)) {
+    return std::string(text);
+  }
+  return fmt::format(style, "{}", text);
+}
+
+void Output::line(std::string_view text) {
+  if (!json_) fmt::print(streams_.out, "{}\n", text);
+}
+
+void Output::field(std::string_view label, std::string_view text) {
+  if (json_) return;
+  const std::string padded = fmt::format("{:<9}", label);
+  fmt::print(streams_.out, "{}{}\n", styled(padded, fmt::emphasis::bold, streams_.out_is_terminal),
+             text);
+}
+
+void Output::good(std::string_view text) {
+  line(styled(text, fmt::fg(fmt::terminal_color::green) | fmt::emphasis::bold,
+              streams_.out_is_terminal));
+}
+
+void Output::warning(std::string_view text) {
+  end_progress();
+  if (json_) return event("warning", {{"text", text}});
+  fmt::print(streams_.err, "{} {}\n",
+             styled("warning:", fmt::fg(fmt::terminal_color::yellow) | fmt::emphasis::bold,
+                    streams_.err_is_terminal),
+             text);
+}
+
+void Output::note(std::string_view text) {
+  end_progress();
+  if (!json_) fmt::print(streams_.err, "{}\n", text);
+}
+
+void Output::event(std::string_view type, Json object) {
+  if (!json_) return;
+  Json line = {{"schema", kSchema}, {"type", type}};
+  line.update(object);
+  fmt::print(streams_.out, "{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  std::fflush(streams_.out);
+}
+
+void Output::result(std::string_view command, Json object) {
+  Json head = {{"command", command}, {"ok", true}};
+  head.update(object);
+  event("result", std::move(head));
+}
+
+void Output::progress(const Progress& progress, Duration now) {
+  if (activity_ != progress.activity) {
+    end_progress();
+    activity_ = progress.activity;
+    activity_began_ = now;
+    first_done_ = progress.done;
+    last_drawn_ = Duration::min();
+    if (!json_ && !streams_.err_is_terminal) {
+      fmt::print(streams_.err, "{}{}\n", name(progress.activity),
+                 progress.total > 0 ? " " + text_size(progress.total) : std::string());
+    }
+  }
+  const bool last = progress.done >= progress.total;
+  if (last_drawn_ != Duration::min() && now - last_drawn_ < kRedraw && !last) return;
+  last_drawn_ = now;
+  if (json_) {
+    event("progress", {{"activity", name(progress.activity)},
+                       {"done", progress.done},
+                       {"total", progress.total},
+                       {"at", to_json(progress.at)}});
+  } else if (streams_.err_is_terminal && progress.total > 0) {
+    draw_bar(progress, now);
+  }
+}
+
+void Output::draw_bar(const Progress& p, Duration now) {
+  const double share = static_cast<double>(p.done) / static_cast<double>(p.total);
+  const int full = static_cast<int>(share * kBarWidth);
+  std::string bar(static_cast<std::size_t>(full), '#');
+  bar.resize(kBarWidth, '.');
+  std::string rest;
+  const double elapsed = seconds(now - activity_began_);
+  const auto moved = static_cast<double>(p.done - first_done_);
+  if (elapsed > 0.2 && moved > 0) {
+    const double rate = moved / elapsed;
+    const double left = static_cast<double>(p.total - p.done) / rate;
+    rest = fmt::format("{}/s", text_size(static_cast<std::uint64_t>(rate)));
+    if (p.done < p.total) rest += fmt::format(", {:.0f} s left", left);
+  }
+  fmt::print(streams_.err, "\r\x1b[2K{:<10}[{}] {:3.0f} %  {}", name(p.activity), bar, share * 100,
+             rest);
+  std::fflush(streams_.err);
+  bar_is_open_ = true;
+}
+
+void Output::end_progress() {
+  if (bar_is_open_) fmt::print(streams_.err, "\n");
+  bar_is_open_ = false;
+  activity_.reset();
+}
+
+Json to_json(AddressRange range) {
+  return {{"begin", range.begin}, {"end", range.end}};
+}
+
+Json to_json(const Error& error) {
+  Json j = {{"code", static_cast<int>(error.code)},
+            {"id", name(error.code)},
+            {"stage", name(error.stage)},
+            {"message", message(error)}};
+  if (error.where.range) j["range"] = to_json(*error.where.range);
+  if (error.where.block) j["block"] = *error.where.block;
+  if (!error.where.name.empty()) j["name"] = error.where.name;
+  if (!error.detail.empty()) j["detail"] = error.detail;
+  if (error.device) {
+    j["device"] = {{"status", sureflash::name(error.device->bStatus)},
+                   {"state", sureflash::name(error.device->bState)},
+                   {"poll_timeout_ms", error.device->bwPollTimeout_ms}};
+  }
+  if (error.os) j["os"] = *error.os;
+  if (error.cause) j["cause"] = to_json(*error.cause);
+  return j;
+}
+
+Json to_json(const update::Finding& f) {
+  Json j = {{"id", f.id},
+            {"certainty", update::name(f.certainty)},
+            {"headline", f.headline},
+            {"evidence", f.evidence},
+            {"what_to_do", f.what_to_do}};
+  if (!f.page.empty()) j["page"] = fmt::format("docs/{}", f.page);
+  return j;
+}
+
+void Output::finding(const update::Finding& f) {
+  fmt::print(streams_.err, "\n{} {} ({})\n",
+             styled("cause:", fmt::fg(fmt::terminal_color::cyan) | fmt::emphasis::bold,
+                    streams_.err_is_terminal),
+             f.headline, update::name(f.certainty));
+  if (!f.evidence.empty()) fmt::print(streams_.err, "  evidence\n");
+  for (const std::string& e : f.evidence) fmt::print(streams_.err, "    - {}\n", e);
+  if (!f.what_to_do.empty()) fmt::print(streams_.err, "  what to do\n");
+  for (const std::string& w : f.what_to_do) fmt::print(streams_.err, "    - {}\n", w);
+  if (!f.page.empty()) fmt::print(streams_.err, "  more: docs/{}\n", f.page);
+}
+
+void Output::error(const Error& error, const std::vector<update::Finding>& findings) {
+  end_progress();
+  const update::Remedy advice = update::remedy(error);
+  if (json_) {
+    Json j = to_json(error);
+    j["hint"] = advice.hint;
+    j["findings"] = Json::array();
+    for (const update::Finding& f : findings) j["findings"].push_back(to_json(f));
+    event("error", {{"ok", false}, {"error", std::move(j)}});
+    return;
+  }
+  fmt::print(streams_.err, "{} {}\n",
+             styled("error:", fmt::fg(fmt::terminal_color::red) | fmt::emphasis::bold,
+                    streams_.err_is_terminal),
+             message(error));
+  for (const Error* cause = error.cause.get(); cause != nullptr; cause = cause->cause.get()) {
+    fmt::print(streams_.err, "  {}\n", message(*cause));
+  }
+  if (findings.empty()) {
+    fmt::print(streams_.err, "  hint: {}\n", advice.hint);
+    if (!advice.page.empty()) fmt::print(streams_.err, "  more: docs/{}\n", advice.page);
+  }
+  for (const update::Finding& f : findings) finding(f);
+}
+
+bool Output::ask(std::string_view question) {
+  end_progress();
+  fmt::print(streams_.err, "{} [y/N] ", question);
+  std::fflush(streams_.err);
+  char answer[16] = {};
+  if (std::fgets(answer, sizeof answer, stdin) == nullptr) return false;
+  return capitalized(answer).starts_with('Y');
+}
+
+}  // namespace sureflash::cli

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <fmt/color.h>
+#include <nlohmann/json.hpp>
+
+#include "sureflash/base/error.hpp"
+#include "sureflash/base/step.hpp"
+#include "sureflash/update/diagnose.hpp"
+
+namespace sureflash::cli {
+
+using Json = nlohmann::ordered_json;
+
+enum class ColorMode : std::uint8_t { Auto, Always, Never };
+
+/// Where text goes. Results on `out`; progress, warnings, errors on `err`.
+struct Streams {
+  std::FILE* out = stdout;
+  std::FILE* err = stderr;
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  bool in_is_terminal = false;
+};
+
+/// Everything the command says. With --json the same facts go to `out` as one object per line, each
+/// with "schema" and "type"; the last is "result" or "error".
+class Output {
+ public:
+  Output(Streams streams, bool json, ColorMode color);
+
+  bool json() const { return json_; }
+  bool interactive() const { return streams_.in_is_terminal && streams_.err_is_terminal && !json_; }
+
+  /// A line of the result, for people. Nothing with --json.
+  void line(std::string_view text);
+  /// "Device    ROM bootloader …": an aligned label and text.
+  void field(std::string_view label, std::string_view text);
+  void good(std::string_view text);
+  void warning(std::string_view text);
+  void note(std::string_view text);
+
+  /// Progress: a bar on a terminal, one line for each activity elsewhere, events with --json.
+  void progress(const Progress& progress, Duration now);
+  void end_progress();
+
+  void event(std::string_view type, Json object);
+  /// The last object of a run that ended well.
+  void result(std::string_view command, Json object);
+  void error(const Error& error, const std::vector<update::Finding>& findings);
+
+  /// Asks on the terminal; true for "y" or "yes". Precondition: interactive().
+  bool ask(std::string_view question);
+
+  std::FILE* out() const { return streams_.out; }
+
+ private:
+  void draw_bar(const Progress& progress, Duration now);
+  std::string styled(std::string_view text, fmt::text_style style, bool terminal) const;
+  void finding(const update::Finding& f);
+
+  Streams streams_;
+  bool json_;
+  ColorMode color_;
+  std::optional<Progress::Activity> activity_;
+  Duration activity_began_{};
+  Duration last_drawn_{};
+  std::uint64_t first_done_ = 0;
+  bool bar_is_open_ = false;
+};
+
+std::string_view name(Progress::Activity activity);
+Json to_json(AddressRange range);
+Json to_json(const Error& error);
+Json to_json(const update::Finding& finding);
+
+}  // namespace sureflash::cli

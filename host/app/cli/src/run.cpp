@@ -1,0 +1,47 @@
+#include "run.hpp"
+
+#include <sstream>
+#include <unistd.h>
+
+#include "exit_code.hpp"
+#include "interrupt.hpp"
+#include "options.hpp"
+#include <fmt/format.h>
+
+namespace sureflash::cli {
+namespace {
+
+/// What CLI11 has to say: help and version are results, the rest is an error.
+int parse_failed(const CLI::App& app, const CLI::ParseError& error, const Streams& streams) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = app.exit(error, out, err);
+  fmt::print(streams.out, "{}", out.str());
+  if (code == 0) return 0;
+  fmt::print(streams.err, "error: {}\n  hint: sureflash --help shows the commands\n", error.what());
+  return static_cast<int>(ExitCode::Usage);
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, const Streams& streams) {
+  const auto line = make_command_line();
+  try {
+    line->app->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    return parse_failed(*line->app, error, streams);
+  }
+  Output output(streams, line->options.json, line->options.color);
+  return line->action(line->options, output);
+}
+
+int main(int argc, char** argv) {
+  install_interrupt_handler();
+  return run({argv + 1, argv + argc}, {.out = stdout,
+                                       .err = stderr,
+                                       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
+                                       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
+                                       .in_is_terminal = ::isatty(STDIN_FILENO) == 1});
+}
+
+}  // namespace sureflash::cli
