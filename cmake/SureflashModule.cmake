@@ -3,17 +3,20 @@
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
 endif()
 # Checks stay on in every build type: a flashing tool has no use for NDEBUG. -g1 is enough for backtraces.
-set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
-set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O2 -g1")
-set(CMAKE_CXX_FLAGS_RELEASE "-O2")
-set(CMAKE_C_FLAGS_RELEASE "-O2")
+# A toolchain file decides for itself.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  foreach(language IN ITEMS C CXX)
+    set(CMAKE_${language}_FLAGS_RELWITHDEBINFO "-O2 -g1")
+    set(CMAKE_${language}_FLAGS_RELEASE "-O2")
+  endforeach()
+endif()
 
 add_library(sureflash_options INTERFACE)
 target_compile_features(sureflash_options INTERFACE cxx_std_23)
