@@ -182,7 +182,7 @@ Result<Bytes> write_dfuse(const Image& image, const WriteOptions& options) {
       kPrefixSize + kTargetPrefixSize + image.size() + image.segments().size() * kElementHeaderSize;
   if (size > UINT32_MAX) return fail(Errc::TooLarge, "DFUImageSize has 32 bits");
   Bytes file;
-  file.reserve(size + kDfuSuffixSize);
+  file.reserve(static_cast<std::size_t>(size) + kDfuSuffixSize);
   file.insert(file.end(), kPrefixSignature.begin(), kPrefixSignature.end());
   file.push_back(kVersion);
   append_le32(file, static_cast<std::uint32_t>(size));
