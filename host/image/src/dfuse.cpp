@@ -65,7 +65,9 @@ class DfuSeReader {
     if (file_[5] != kVersion)
       return fail(Errc::FormatInvalid, "DfuSe version " + decimal(file_[5]) + " is unknown");
     const ByteView body = file_.first(file_.size() - suffix->length);
-    if (const std::uint32_t size = load_le32(file_, 6); size != body.size()) {
+    // fwupd and old dfuse-pack do not count the suffix in DFUImageSize, dfuse-pack 0.11 does.
+    const std::uint32_t size = load_le32(file_, 6);
+    if (size != body.size() && size != file_.size()) {
       warn("DFUImageSize is " + decimal(size) + ", the file has " + decimal(body.size()) +
            " bytes without its suffix");
     }
