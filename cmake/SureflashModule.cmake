@@ -24,7 +24,7 @@ target_compile_options(sureflash_options INTERFACE
   $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Werror>
   # GCC 12 reports members that are plainly initialised inside coroutine frames and std::expected.
   $<$<CXX_COMPILER_ID:GNU>:$<BUILD_INTERFACE:-Wno-maybe-uninitialized>>)
-if(SUREFLASH_SANITIZE)
+if(SUREFLASH_SANITIZE OR SUREFLASH_FUZZ)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()

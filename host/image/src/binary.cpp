@@ -24,7 +24,7 @@ Result<Bytes> write_binary(const Image& image, const WriteOptions& options) {
                                           " of gaps, too much for a format without addresses")
                     .at(bounds));
   }
-  Bytes file(bounds.size(), options.fill);
+  Bytes file(static_cast<std::size_t>(bounds.size()), options.fill);
   image.read(bounds, file);
   return file;
 }

@@ -65,7 +65,9 @@ class DfuSeReader {
     if (file_[5] != kVersion)
       return fail(Errc::FormatInvalid, "DfuSe version " + decimal(file_[5]) + " is unknown");
     const ByteView body = file_.first(file_.size() - suffix->length);
-    if (const std::uint32_t size = load_le32(file_, 6); size != body.size()) {
+    // fwupd and old dfuse-pack do not count the suffix in DFUImageSize, dfuse-pack 0.11 does.
+    const std::uint32_t size = load_le32(file_, 6);
+    if (size != body.size() && size != file_.size()) {
       warn("DFUImageSize is " + decimal(size) + ", the file has " + decimal(body.size()) +
            " bytes without its suffix");
     }
@@ -182,7 +184,7 @@ Result<Bytes> write_dfuse(const Image& image, const WriteOptions& options) {
       kPrefixSize + kTargetPrefixSize + image.size() + image.segments().size() * kElementHeaderSize;
   if (size > UINT32_MAX) return fail(Errc::TooLarge, "DFUImageSize has 32 bits");
   Bytes file;
-  file.reserve(size + kDfuSuffixSize);
+  file.reserve(static_cast<std::size_t>(size) + kDfuSuffixSize);
   file.insert(file.end(), kPrefixSignature.begin(), kPrefixSignature.end());
   file.push_back(kVersion);
   append_le32(file, static_cast<std::uint32_t>(size));

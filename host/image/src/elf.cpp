@@ -57,7 +57,7 @@ Result<ByteView> program_headers(ByteView file) {
     return fail(Errc::FormatInvalid, "odd size or number of program headers");
   if (e_phoff + e_phnum * kProgramHeaderSize > file.size())
     return fail(Errc::Truncated, "the program headers lie beyond the end of the file");
-  return file.subspan(e_phoff, e_phnum * kProgramHeaderSize);
+  return file.subspan(static_cast<std::size_t>(e_phoff), e_phnum * kProgramHeaderSize);
 }
 
 void warn_of(const ProgramHeader& header, std::uint64_t number,

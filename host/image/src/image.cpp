@@ -82,8 +82,9 @@ std::uint64_t Image::read(AddressRange range, ByteSpan out) const {
   for (const Segment& segment : segments_) {
     const AddressRange part = segment.range().intersection(range);
     if (part.empty()) continue;
-    const ByteView from = ByteView(segment.data).subspan(part.begin - segment.address, part.size());
-    std::ranges::copy(from, out.begin() + static_cast<std::ptrdiff_t>(part.begin - range.begin));
+    const auto from = static_cast<std::ptrdiff_t>(part.begin - segment.address);
+    const auto to = static_cast<std::ptrdiff_t>(part.begin - range.begin);
+    std::copy_n(segment.data.begin() + from, part.size(), out.begin() + to);
     copied += part.size();
   }
   return copied;

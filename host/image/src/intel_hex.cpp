@@ -181,7 +181,7 @@ Result<Image> read_intel_hex(ByteView file, const ReadOptions&) {
 Result<Bytes> write_intel_hex(const Image& image, const WriteOptions& options) {
   TRY(check_line_bytes(options));
   Bytes file;
-  file.reserve(image.size() * 2 + (image.size() / options.line_bytes + 4) * 12);
+  file.reserve(text_size_estimate(image, options, kOverhead));
   RecordWriter out(file);
   std::uint32_t upper = 0;
   for (const Segment& segment : image.segments()) {

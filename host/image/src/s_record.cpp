@@ -77,6 +77,7 @@ class SRecordReader {
         if (address != 0) entry_ = address;
         return {};
       default:
+        count_seen_ = false;  // a count proves what stands before it
         ++data_records_;
         return pieces_.append(address, data, lines_.number());
     }
@@ -152,7 +153,7 @@ Result<Image> read_s_record(ByteView file, const ReadOptions&) {
 Result<Bytes> write_s_record(const Image& image, const WriteOptions& options) {
   TRY(check_line_bytes(options));
   Bytes file;
-  file.reserve(image.size() * 2 + (image.size() / options.line_bytes + 4) * 15);
+  file.reserve(text_size_estimate(image, options, 6));
   RecordWriter out(file);
   const ByteView name(reinterpret_cast<const std::uint8_t*>(image.name.data()), image.name.size());
   write_record(out, '0', 0, name.first(std::min<std::size_t>(name.size(), kLineBytesMax)));

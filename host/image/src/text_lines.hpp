@@ -156,4 +156,12 @@ inline Result<void> check_line_bytes(const WriteOptions& options) {
   return fail(Errc::Usage, "a line holds 1 to 250 data bytes");
 }
 
+/// Roughly the size of the text of an image: digits, and a mark, a line end and `overhead` bytes of
+/// digits for each line. For `reserve`.
+inline std::size_t text_size_estimate(const Image& image, const WriteOptions& options,
+                                      std::size_t overhead) {
+  const auto size = static_cast<std::size_t>(image.size());
+  return size * 2 + (size / options.line_bytes + 4) * (2 * overhead + 3);
+}
+
 }  // namespace sureflash::image

@@ -158,7 +158,7 @@ Result<Bytes> write_uf2(const Image& image, const WriteOptions& options) {
   std::uint64_t count = 0;
   for (const Segment& segment : image.segments()) count += block_count(segment.range());
   Bytes file;
-  file.reserve(count * kBlockSize);
+  file.reserve(static_cast<std::size_t>(count) * kBlockSize);
   for (const Segment& segment : image.segments()) {
     ByteView rest = segment.data;
     for (std::uint32_t address = segment.address; !rest.empty();) {

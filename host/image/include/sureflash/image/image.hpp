@@ -81,11 +81,11 @@ class Image {
 
 struct ReadOptions {
   /// Address of the first byte of a format without addresses (binary, DFU with suffix).
-  std::optional<std::uint32_t> base;
+  std::optional<std::uint32_t> base{};
   /// DfuSe: take this alternate setting only; without it all targets, which must not overlap.
-  std::optional<std::uint8_t> alt_setting;
+  std::optional<std::uint8_t> alt_setting{};
   /// UF2: take this family only; without it the file must hold one family.
-  std::optional<std::uint32_t> family;
+  std::optional<std::uint32_t> family{};
 };
 
 struct WriteOptions {
@@ -93,10 +93,10 @@ struct WriteOptions {
   /// (TooLarge).
   std::uint8_t fill = 0xFF;
   /// DFU and DfuSe. Without it: the image's own; without those: any device.
-  std::optional<DfuIds> ids;
+  std::optional<DfuIds> ids{};
   std::uint8_t alt_setting = 0;
   /// UF2. Without it: the image's own; without that: none is written.
-  std::optional<std::uint32_t> family;
+  std::optional<std::uint32_t> family{};
   /// HEX and S-record: data bytes in one line, 1 … 250.
   std::uint8_t line_bytes = 16;
 };
