@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <dlfcn.h>
-#include <fcntl.h>
+#include <csignal>
+#include <cstdio>
 #include <poll.h>
 
 #include "umockdev.hpp"
 #include <linux/usbdevice_fs.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
+
+#include "sureflash/sim/export/unix_socket.hpp"
 
 namespace sureflash::sim {
 namespace fs = std::filesystem;
@@ -24,26 +23,6 @@ constexpr const char* kPreload = "libumockdev-preload.so.0";
 /// How often time goes on for a device that nobody talks to.
 constexpr Duration kIdleTick = 5ms;
 constexpr std::uint8_t kDeviceNumberMax = 127;
-
-Result<Descriptor> listen_at(const fs::path& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string text = path.string();
-  Error error(Errc::FileUnwritable);
-  error.where.name = text;
-  if (text.size() >= sizeof address.sun_path) {
-    error.detail = "path is too long for a socket: take a directory with a shorter name";
-    return fail(std::move(error));
-  }
-  std::memcpy(address.sun_path, text.data(), text.size());
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), 16) != 0) {
-    error.os = errno;
-    return fail(std::move(error));
-  }
-  return socket;
-}
 
 }  // namespace
 
