@@ -30,7 +30,11 @@ std::vector<MapRow> map_rows(const update::Target& target, const update::Area& a
   std::vector<MapRow> rows;
   std::uint64_t index = 0;
   for (const AddressRange& sector : area.map.sectors(area.map.bounds())) {
-    MapRow row{.range = sector, .sector_size = sector.size(), .first_sector = index, .sectors = 1};
+    MapRow row;
+    row.range = sector;
+    row.sector_size = sector.size();
+    row.first_sector = index;
+    row.sectors = 1;
     row.access = area.map.run_at(sector.begin)->access;
     for (const AddressRange& wrp : target.write_protected) {
       row.write_protected = row.write_protected || wrp.overlaps(sector);
@@ -62,7 +66,7 @@ void print_row(Output& output, const MapRow& row) {
                    : "in use"));
 }
 
-Json to_json(const MapRow& row) {
+Json row_json(const MapRow& row) {
   Json j = {{"range", to_json(row.range)},      {"sector_size", row.sector_size},
             {"first_sector", row.first_sector}, {"sectors", row.sectors},
             {"readable", row.access.readable},  {"erasable", row.access.erasable},
@@ -147,7 +151,7 @@ int map(const Options& options, Output& output) {
     Json rows = Json::array();
     for (const MapRow& row : map_rows(opened->target, area, blank)) {
       print_row(output, row);
-      rows.push_back(to_json(row));
+      rows.push_back(row_json(row));
     }
     areas.push_back({{"alt_setting", area.alt_setting}, {"name", area.map.name()}, {"rows", rows}});
   }

@@ -64,7 +64,7 @@ void Output::line(std::string_view text) {
 
 void Output::field(std::string_view label, std::string_view text) {
   if (json_) return;
-  const std::string padded = fmt::format("{:<9}", label);
+  const std::string padded = fmt::format("{:<10}", label);
   fmt::print(streams_.out, "{}{}\n", styled(padded, fmt::emphasis::bold, streams_.out_is_terminal),
              text);
 }
