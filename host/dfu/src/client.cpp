@@ -165,15 +165,14 @@ Task<> Client::to_idle() {
   StatusReply reply;
   for (int attempt = 0; attempt < kIdleAttempts; ++attempt) {
     reply = co_await get_status();
+    if (reply.bState == DfuState::DfuDnBusy || reply.bState == DfuState::DfuManifest) {
+      auto done = co_await caught(poll_while_busy(reply, limits_.operation));
+      // Still busy: H74x ROMs and ST's middleware can hang there, and come back with two CLRSTATUS
+      // (dfuse.md 5.2, 7.2).
+      if (done) reply = *done;
+    }
     switch (reply.bState) {
-      case DfuState::DfuIdle:
-        co_return;
-      case DfuState::DfuDnBusy:
-      case DfuState::DfuManifest: {
-        const Answer answer = co_await step(Wait{std::min<Duration>(poll_time(reply), 5s)});
-        co_await check(answer, "waiting");
-        break;
-      }
+      case DfuState::DfuIdle: co_return;
       case DfuState::AppIdle:
       case DfuState::AppDetach:
       case DfuState::DfuManifestWaitReset: {
@@ -189,7 +188,7 @@ Task<> Client::to_idle() {
         // A stall only says that this was not the way out; the next GETSTATUS tells more.
         static_cast<void>(co_await caught(abort()));
         break;
-      default:  // dfuERROR, and states that only a defect produces
+      default:  // dfuERROR, a hung dfuDNBUSY, and states that only a defect produces
         static_cast<void>(co_await caught(clear_status()));
         break;
     }
