@@ -53,6 +53,11 @@ void CubeDfu::initialise() {
   to_idle();
 }
 
+void CubeDfu::start() {
+  initialise();
+  busy_until_ = {};
+}
+
 void CubeDfu::configured(bool yes) {
   if (yes) initialise();
 }

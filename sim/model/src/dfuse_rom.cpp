@@ -35,6 +35,11 @@ void DfuSeRom::restart() {
   data_.clear();
 }
 
+void DfuSeRom::start() {
+  restart();
+  done_at_ = {};
+}
+
 /// A ROM stays in DFU mode: it is reset at every enumeration.
 void DfuSeRom::bus_reset(Duration, bool) {
   restart();

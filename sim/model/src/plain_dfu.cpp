@@ -41,6 +41,13 @@ PlainDfu::PlainDfu(PlainDfuOptions options, Chip& chip, Firmware& firmware)
                          .bcd_dfu = proto::kBcdDfu11}};
 }
 
+void PlainDfu::start() {
+  to_idle();
+  pending_ = false;
+  manifested_ = false;
+  done_at_ = {};
+}
+
 Duration PlainDfu::busy_until() const {
   return options_.holds_while_busy ? done_at_ : Duration::zero();
 }

@@ -316,6 +316,7 @@ class CubeFirmware final : public Function {
       : media_(std::move(media)), dfu_(std::move(options), chip, *media_, firmware) {}
 
   const DeviceDescription& description() const override { return dfu_.description(); }
+  void start() override { dfu_.start(); }
   Reply class_request(const Request& request) override { return dfu_.class_request(request); }
   Duration busy_until() const override { return dfu_.busy_until(); }
   void configured(bool yes) override { dfu_.configured(yes); }

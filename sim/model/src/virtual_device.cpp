@@ -61,6 +61,7 @@ void VirtualDevice::attach_later(Function& function, Duration after) {
 
 void VirtualDevice::run_loader() {
   running_ = Running::Loader;
+  loader_->start();
   attach_later(*loader_, parts_.boot.loader_startup);
 }
 
@@ -68,6 +69,7 @@ void VirtualDevice::run_application(std::uint32_t base) {
   running_ = Running::Application;
   application_base_ = base;
   if (application_function_) {
+    application_function_->start();
     attach_later(*application_function_, parts_.boot.application_startup);
   }
 }

@@ -81,6 +81,7 @@ class CubeDfu final : public Function {
   CubeDfu(CubeOptions options, Chip& chip, CubeMedia& media, Firmware& firmware);
 
   const DeviceDescription& description() const override { return usb_; }
+  void start() override;
   Reply class_request(const Request& request) override;
   Duration busy_until() const override { return busy_until_; }
   void configured(bool yes) override;

@@ -75,6 +75,7 @@ class DfuSeRom final : public StrictDfu {
   DfuSeRom(RomDescription description, RomSwitches switches, Chip& chip, Firmware& firmware);
 
   const DeviceDescription& description() const override { return rom_.usb; }
+  void start() override;
   void pass(Duration now) override;
   Duration busy_until() const override;
   void bus_reset(Duration now, bool was_configured) override;

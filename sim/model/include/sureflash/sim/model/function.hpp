@@ -31,6 +31,8 @@ class Function {
   virtual ~Function() = default;
 
   virtual const DeviceDescription& description() const = 0;
+  /// The firmware starts from its beginning: power-on, reset, or a jump to it.
+  virtual void start() {}
   /// A class request to an interface, in configured state.
   virtual Reply class_request(const Request& request) = 0;
   /// Time has come to `now`: work may be over.

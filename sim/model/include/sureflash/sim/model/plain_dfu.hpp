@@ -24,6 +24,7 @@ class PlainDfu final : public StrictDfu {
   PlainDfu(PlainDfuOptions options, Chip& chip, Firmware& firmware);
 
   const DeviceDescription& description() const override { return usb_; }
+  void start() override;
   void pass(Duration now) override;
   Duration busy_until() const override;
   void bus_reset(Duration now, bool was_configured) override;
@@ -59,6 +60,7 @@ class RuntimeDfu final : public StrictDfu {
   RuntimeDfu(bool will_detach, const UniqueId& id, Firmware& firmware);
 
   const DeviceDescription& description() const override { return usb_; }
+  void start() override { enter(proto::DfuState::AppIdle); }
   void pass(Duration now) override;
   void bus_reset(Duration now, bool was_configured) override;
 
