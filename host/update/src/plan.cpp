@@ -81,8 +81,7 @@ Result<void> check_vectors(const Target& target, const image::Image& image, std:
                                                : std::string("; that is not in RAM")));
   }
   if (!check.sp_aligned) {
-    return implausible("the initial stack pointer is " + hex(table->sp) +
-                       ", not a multiple of 4");
+    return implausible("the initial stack pointer is " + hex(table->sp) + ", not a multiple of 4");
   }
   if (!check.reset_is_thumb) {
     return implausible("the reset vector is " + hex(table->reset) +
