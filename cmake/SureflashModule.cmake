@@ -22,6 +22,9 @@ add_library(sureflash_options INTERFACE)
 target_compile_features(sureflash_options INTERFACE cxx_std_23)
 target_compile_options(sureflash_options INTERFACE
   $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Werror>
+  # Addresses and their differences have 64 bits everywhere; size_t has 32 in wasm. What becomes a size is
+  # the length of bytes that are in memory, or was bounded before; 64-bit builds cannot see the difference.
+  $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},wasm32>:$<BUILD_INTERFACE:-Wno-shorten-64-to-32>>
   # GCC 12 reports members that are plainly initialised inside coroutine frames and std::expected.
   $<$<CXX_COMPILER_ID:GNU>:$<BUILD_INTERFACE:-Wno-maybe-uninitialized>>)
 if(SUREFLASH_SANITIZE OR SUREFLASH_FUZZ)

@@ -78,6 +78,16 @@ test('text of a device is JSON, whatever it holds', async () => {
   assert.equal(found.product, nasty);
 });
 
+test('a firmware file is read', async () => {
+  // Intel HEX, specification of 1988: extended linear address 0x0800, 4 bytes at 0x4000, start 0x08004001.
+  const hex = ':020000040800F2\n:044000000001020CAD\n:0400000508004001AE\n:00000001FF\n';
+  assert.deepEqual(await core.imageInfo(new TextEncoder().encode(hex), 'a.hex'), {
+    size: 4, segments: [{ address: 0x08004000, size: 4 }], entry: 0x08004001, warnings: [],
+  });
+  const broken = new TextEncoder().encode(hex.replace('AD', 'AE'));
+  await assert.rejects(core.imageInfo(broken, 'a.hex'), { name: 'checksum-mismatch' });
+});
+
 test('a device that leaves is an error with a name', async () => {
   await assert.rejects(core.identify(makeDevice(() => ({ io: Io.Disconnected }))), { name: 'disconnected' });
 });

@@ -59,6 +59,20 @@ class Core {
     return this.#run(this.#exports.sureflash_identify(), device, () => false);
   }
 
+  /** What a firmware file holds: `bytes` of any format, `name` as the user knows it. */
+  async imageInfo(bytes, name) {
+    const file = this.#copyIn(bytes);
+    const label = this.#copyIn(new TextEncoder().encode(name));
+    try {
+      const session = this.#exports.sureflash_image_info(
+        file.address, file.length, label.address, label.length);
+      return await this.#run(session, { now: () => 0 }, () => false);
+    } finally {
+      this.#exports.sureflash_release(file.address);
+      this.#exports.sureflash_release(label.address);
+    }
+  }
+
   /** `onProgress` returns true to stop at the next safe point. */
   async #run(session, device, onProgress) {
     const { sureflash_next, sureflash_answer, sureflash_result, sureflash_end } = this.#exports;
@@ -119,6 +133,12 @@ class Core {
       altSetting: w[9],
       progress: { activity: ACTIVITIES[w[10]], done: w[11], total: w[12], address: w[13] },
     };
+  }
+
+  #copyIn(bytes) {
+    const address = this.#exports.sureflash_allocate(bytes.length);
+    this.#bytes(address, bytes.length).set(bytes);
+    return { address, length: bytes.length };
   }
 
   /** A view that is valid until the next call into the core. */

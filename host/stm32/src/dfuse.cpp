@@ -48,7 +48,9 @@ Task<Bytes> DfuSe::get_commands() {
 }
 
 /// A stall has a reason, which GETSTATUS tells (and which CLRSTATUS would wipe out).
-Task<> DfuSe::explain_stall(Error& stall) { stall.device = co_await client_->get_status(); }
+Task<> DfuSe::explain_stall(Error& stall) {
+  stall.device = co_await client_->get_status();
+}
 
 Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Duration limit) {
   idle_ = false;
@@ -185,6 +187,7 @@ Task<> DfuSe::leave(std::uint32_t address) {
         co_return;
       default:
         co_await fail(std::move(reply).error());
+        co_return;
     }
   }
   co_await dfu::check_status(*reply);

@@ -100,7 +100,7 @@ class Parser {
   /// A missing unit letter means bytes, as a blank does.
   std::uint64_t unit() {
     if (take('K')) return 1024;
-    if (take('M')) return 1024 * 1024;
+    if (take('M')) return std::uint64_t{1024} * 1024;
     if (!take('B')) skip_spaces();
     return 1;
   }
@@ -110,7 +110,7 @@ class Parser {
     if (at_end() || text_[position_] < 'a' || text_[position_] > 'g') {
       return error("access letter a to g expected");
     }
-    const auto bits = static_cast<unsigned>(text_[position_++]);
+    const auto bits = static_cast<unsigned char>(text_[position_++]);
     return Access{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
   }
 
@@ -140,7 +140,7 @@ class Parser {
     skip_spaces();
     return position_ >= text_.size();
   }
-  std::unexpected<Error> error(std::string what) const {
+  std::unexpected<Error> error(const std::string& what) const {
     return fail(Errc::BadLayout, what + " at character " + decimal(position_ + 1) + " of \"" +
                                      std::string(text_) + "\"");
   }

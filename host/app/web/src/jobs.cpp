@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include "sureflash/dfu/descriptors.hpp"
+#include "sureflash/image/image.hpp"
 
 namespace sureflash::web {
 namespace {
@@ -36,6 +37,31 @@ std::string to_json(const dfu::Descriptors& d) {
   return std::move(json).take();
 }
 
+std::string to_json(const image::Image& firmware) {
+  Json json;
+  json.object();
+  json.key("size").number(firmware.size());
+  json.key("segments").array();
+  for (const image::Segment& segment : firmware.segments()) {
+    json.object();
+    json.key("address").number(segment.address);
+    json.key("size").number(segment.data.size());
+    json.end();
+  }
+  json.end();
+  if (firmware.entry) json.key("entry").number(*firmware.entry);
+  json.key("warnings").array();
+  for (const std::string& warning : firmware.warnings) json.text(warning);
+  json.end().end();
+  return std::move(json).take();
+}
+
+/// Reading a file asks for no step; as a task it ends like every other job. The views must outlive
+/// it.
+Task<image::Image> read_image(ByteView file, std::string_view file_name) {
+  co_return image::read(image::detect(file, file_name), file);
+}
+
 template <class T, class Render>
 Session* start(Task<T> task, Render render) {
   return new JobSession<T, Render>(std::move(task), std::move(render));
@@ -49,6 +75,13 @@ extern "C" {
 [[clang::export_name("sureflash_identify")]] Session* sureflash_identify() {
   return start(dfu::read_descriptors(),
                [](const dfu::Descriptors& descriptors) { return to_json(descriptors); });
+}
+
+/// What a firmware file holds. The bytes must stay until the session is over.
+[[clang::export_name("sureflash_image_info")]] Session* sureflash_image_info(
+    const std::uint8_t* file, std::uint32_t file_size, const char* name, std::uint32_t name_size) {
+  return start(read_image({file, file_size}, {name, name_size}),
+               [](const image::Image& firmware) { return to_json(firmware); });
 }
 
 }  // extern "C"
