@@ -76,6 +76,12 @@ TEST(IntelHex, CrossingABorderWrapsInSegmentMode) {
   EXPECT_TRUE(warns(image, "line 2: a record wraps around"));
 }
 
+TEST(IntelHex, ALinearAddressAfterASegmentOneEndsTheWrapping) {
+  const Image image =
+      value(read_hex(":020000021000EC\n:020000040800F2\n:02FFFF001122CD\n:00000001FF\n"));
+  EXPECT_EQ(segments(image), (std::vector<Segment>{{0x0800'FFFF, {0x11, 0x22}}}));
+}
+
 TEST(IntelHex, BeyondTheAddressSpaceIsRefused) {
   EXPECT_TRUE(
       fails(read_hex(":02000004FFFFFC\n:02FFFF001122CD\n:00000001FF\n"), Errc::TooLarge, "line 2"));
