@@ -86,13 +86,15 @@ Bytes configuration_descriptor(const DeviceDescription& device) {
           device.configuration_string,
           static_cast<std::uint8_t>(device.self_powered ? 0xC0 : 0x80),
           device.max_power_2ma};
+  const Bytes functional = functional_descriptor(device.functional);
   for (const auto& i : device.interfaces) {
     d.insert(d.end(), {proto::kInterfaceDescriptorLength, code(DescriptorType::Interface), i.number,
                        i.alt_setting, 0, i.interface_class, i.interface_subclass, i.protocol,
                        i.string_index});
+    if (device.functional_after_each || &i == &device.interfaces.back()) {
+      d.insert(d.end(), functional.begin(), functional.end());
+    }
   }
-  const Bytes functional = functional_descriptor(device.functional);
-  d.insert(d.end(), functional.begin(), functional.end());
   store_le16(d, 2, static_cast<std::uint16_t>(d.size()));
   return d;
 }

@@ -114,7 +114,7 @@ Completion Port::control(const Setup& setup, ByteView out, ByteSpan in, Duration
   // What the transfer brought about (a reset, a leave) happens after its status stage unless the
   // device held it, so a device that is gone by now has still answered.
   if (reply.holds > Duration::zero() && lost()) return {Handshake::Gone, reply.actual};
-  return {reply.handshake, reply.actual};
+  return {reply.handshake, reply.handshake == Handshake::Ack ? moved : 0};
 }
 
 Reply Port::standard(const Setup& setup, ByteSpan in) {

@@ -37,6 +37,8 @@ constexpr KeyHelp kRomKeys[] = {
     {"end", "stall|short", "stall", "UPLOAD across the end of a memory"},
     {"pointer", "keep|reset", "keep", "the address pointer at SET_INTERFACE"},
     {"poison", "0|1", "1", "one misaligned write spoils the following"},
+    {"functional", "last|each", "last",
+     "after which interface descriptors the functional one stands"},
 };
 constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
@@ -272,6 +274,7 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
                                                    : F105RomVersion::V2_2;
   Chip& chip = *parts.chip;
   RomDescription rom = f105_rom(version, chip.description());
+  rom.usb.functional_after_each = settings.is("functional", "each");
   Bytes vector;
   append_le32(vector, f105_rom_reset_vector(version));
   chip.set_system_memory(static_cast<std::uint32_t>(chip.description().system_memory.begin + 4),

@@ -36,9 +36,11 @@ struct DeviceDescription {
   std::uint8_t max_power_2ma = 50;
   /// strings[0] is index 1: by convention manufacturer, product, serial, then what interfaces name.
   std::vector<std::string> strings;
-  /// Grouped by number; the functional descriptor follows the last of them.
+  /// Grouped by number, at least one; the functional descriptor follows the last of them.
   std::vector<InterfaceDescription> interfaces;
   FunctionalDescription functional;
+  /// It follows each of them: what fwupd 2.0.20 needs when their number is even.
+  bool functional_after_each = false;
   /// Whether GET_DESCRIPTOR 0x21 to the interface is answered.
   bool functional_on_request = true;
 };

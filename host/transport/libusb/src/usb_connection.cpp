@@ -1,0 +1,182 @@
+#include "usb_connection.hpp"
+
+#include <algorithm>
+
+namespace sureflash::transport {
+
+Result<UsbContext> start_libusb() {
+  libusb_context* context = nullptr;
+  if (const int code = ::libusb_init(&context); code != 0) {
+    Error error(Errc::Internal, "libusb does not start");
+    error.os = code;
+    return fail(std::move(error));
+  }
+  return UsbContext(context, &::libusb_exit);
+}
+
+std::vector<UsbDeviceRef> all_devices(const UsbContext& context) {
+  libusb_device** devices = nullptr;
+  const ssize_t count = ::libusb_get_device_list(context.get(), &devices);
+  std::vector<UsbDeviceRef> result;
+  for (ssize_t i = 0; i < count; ++i) result.emplace_back(devices[i], &::libusb_unref_device);
+  if (count >= 0) ::libusb_free_device_list(devices, 0);
+  return result;
+}
+
+Io io_of_error(int code) {
+  if (code >= 0) return Io::Ok;
+  switch (static_cast<libusb_error>(code)) {
+    case LIBUSB_SUCCESS:
+      return Io::Ok;
+    case LIBUSB_ERROR_PIPE:
+      return Io::Stall;
+    case LIBUSB_ERROR_TIMEOUT:
+      return Io::Timeout;
+    case LIBUSB_ERROR_NO_DEVICE:
+      return Io::Disconnected;
+    case LIBUSB_ERROR_ACCESS:
+      return Io::Denied;
+    case LIBUSB_ERROR_BUSY:
+      return Io::Busy;
+    case LIBUSB_ERROR_NOT_FOUND:  // no such interface or alternate setting
+    case LIBUSB_ERROR_NOT_SUPPORTED:
+    case LIBUSB_ERROR_INVALID_PARAM:
+      return Io::Unsupported;
+    case LIBUSB_ERROR_IO:
+    case LIBUSB_ERROR_OVERFLOW:
+    case LIBUSB_ERROR_INTERRUPTED:
+    case LIBUSB_ERROR_NO_MEM:
+    case LIBUSB_ERROR_OTHER:
+      return Io::Failed;
+  }
+  return Io::Failed;
+}
+
+Io io_of_status(libusb_transfer_status status) {
+  switch (status) {
+    case LIBUSB_TRANSFER_COMPLETED:
+      return Io::Ok;
+    case LIBUSB_TRANSFER_STALL:
+      return Io::Stall;
+    case LIBUSB_TRANSFER_TIMED_OUT:
+      return Io::Timeout;
+    case LIBUSB_TRANSFER_NO_DEVICE:
+      return Io::Disconnected;
+    case LIBUSB_TRANSFER_CANCELLED:
+      return Io::Stopped;
+    case LIBUSB_TRANSFER_ERROR:
+    case LIBUSB_TRANSFER_OVERFLOW:
+      return Io::Failed;
+  }
+  return Io::Failed;
+}
+
+unsigned timeout_ms(Duration timeout) {
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
+  return static_cast<unsigned>(std::clamp<long long>(ms, 1, 0x7FFFFFFF));
+}
+
+Result<std::unique_ptr<UsbConnection>> UsbConnection::open(UsbContext context,
+                                                           const DeviceInfo& info) {
+  auto connection = std::unique_ptr<UsbConnection>(
+      new UsbConnection(std::move(context), info.port_path, info.address));
+  const auto devices = all_devices(connection->context_);
+  const auto it = std::find_if(devices.begin(), devices.end(), [&](const UsbDeviceRef& device) {
+    return port_path(device.get()) == info.port_path;
+  });
+  const int code = it == devices.end() ? LIBUSB_ERROR_NO_DEVICE : connection->attach(it->get());
+  if (code == 0) return connection;
+  Error error(Errc::TransferFailed);
+  error.os = code;
+  error.where.name = info.node.empty() ? info.port_path : info.node;
+  switch (io_of_error(code)) {
+    case Io::Denied:
+      error.code = Errc::PermissionDenied;
+      break;
+    case Io::Disconnected:
+      error.code = Errc::NoDevice;
+      break;
+    case Io::Busy:
+      error.code = Errc::DeviceBusy;
+      for (const std::string& holder : holders(info.node)) {
+        error.detail += (error.detail.empty() ? "used by " : ", ") + holder;
+      }
+      break;
+    default:
+      error.detail = ::libusb_error_name(code);
+  }
+  return fail(std::move(error));
+}
+
+int UsbConnection::attach(libusb_device* device) {
+  close();
+  if (const int code = ::libusb_open(device, &handle_); code != 0) {
+    handle_ = nullptr;
+    return code;
+  }
+  const int code = claim_dfu_interfaces(device);
+  if (code != 0) close();
+  return code;
+}
+
+int UsbConnection::claim_dfu_interfaces(libusb_device* device) {
+  // Not supported everywhere; where it is not, claiming tells.
+  ::libusb_set_auto_detach_kernel_driver(handle_, 1);
+  address_ = ::libusb_get_device_address(device);
+  libusb_config_descriptor* config = nullptr;
+  if (const int code = ::libusb_get_active_config_descriptor(device, &config); code != 0)
+    return code;
+  const std::unique_ptr<libusb_config_descriptor, decltype(&::libusb_free_config_descriptor)> owner(
+      config, &::libusb_free_config_descriptor);
+  for (int i = 0; i < config->bNumInterfaces; ++i) {
+    const libusb_interface& interface = config->interface[i];
+    if (interface.num_altsetting == 0) continue;
+    const libusb_interface_descriptor& first = interface.altsetting[0];
+    if (first.bInterfaceClass != proto::kDfuInterfaceClass ||
+        first.bInterfaceSubClass != proto::kDfuInterfaceSubClass) {
+      continue;
+    }
+    const int code = ::libusb_claim_interface(handle_, first.bInterfaceNumber);
+    if (code != 0) return code;
+    claimed_.push_back(first.bInterfaceNumber);
+  }
+  return 0;
+}
+
+void UsbConnection::close() {
+  if (handle_ == nullptr) return;
+  for (const int number : claimed_) ::libusb_release_interface(handle_, number);
+  claimed_.clear();
+  ::libusb_close(handle_);
+  handle_ = nullptr;
+}
+
+int UsbConnection::select(const SelectAltSetting& selection) {
+  if (handle_ == nullptr) return LIBUSB_ERROR_NO_DEVICE;
+  return ::libusb_set_interface_alt_setting(handle_, selection.interface_number,
+                                            selection.alt_setting);
+}
+
+int UsbConnection::reset() {
+  if (handle_ == nullptr) return LIBUSB_ERROR_NO_DEVICE;
+  const int code = ::libusb_reset_device(handle_);
+  // libusb's word for "it has to be enumerated anew".
+  return code == LIBUSB_ERROR_NOT_FOUND ? LIBUSB_ERROR_NO_DEVICE : code;
+}
+
+UsbConnection::Return UsbConnection::try_return() {
+  for (const UsbDeviceRef& device : all_devices(context_)) {
+    if (port_path(device.get()) != port_path_) continue;
+    if (::libusb_get_device_address(device.get()) == address_) return Return::NotYet;
+    const std::uint8_t before = address_;
+    const int code = attach(device.get());
+    if (code == 0) return Return::Back;
+    address_ = before;
+    const Io io = io_of_error(code);
+    if (io == Io::Denied) return Return::Denied;
+    return io == Io::Busy ? Return::Busy : Return::NotYet;
+  }
+  return Return::NotYet;
+}
+
+}  // namespace sureflash::transport
