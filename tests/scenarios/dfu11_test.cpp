@@ -33,7 +33,10 @@ TEST(Dfu11, FromRunTimeToDfuModeAndThrough) {
        {"dfu11,runtime=1,detach=will,tolerant=1", "dfu11,runtime=1,detach=reset,tolerant=1"}) {
     SCOPED_TRACE(spec);
     Connection c(spec);
-    EXPECT_EQ(c.run(update::identify()).error().code, Errc::UnexpectedState);
+    const auto running = c.run(update::identify());
+    ASSERT_TRUE(running);
+    EXPECT_EQ(running->descriptors.dfu.mode, dfu::Mode::RunTime);
+    EXPECT_FALSE(update::make_plan(*running, make_program(0x08000000, 100)));
     const auto entered = c.run(update::enter_dfu_mode(update::kDfuModeTimeout));
     ASSERT_TRUE(entered) << message(entered.error());
     EXPECT_EQ(*entered, update::EnteredDfuMode::Detached);

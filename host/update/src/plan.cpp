@@ -221,6 +221,10 @@ std::uint64_t Plan::bytes_to_verify() const {
 Result<Plan> make_plan(const Target& target, const image::Image& image,
                        const PlanOptions& options) {
   if (image.empty()) return fail(Error(Errc::EmptyImage).in(Stage::Plan));
+  if (target.descriptors.dfu.mode == dfu::Mode::RunTime) {
+    return fail(Error(Errc::UnexpectedState, "its application runs; it is not in DFU mode")
+                    .in(Stage::Plan));
+  }
   if (!target.descriptors.dfu.functional.can_download()) {
     return fail(Error(Errc::CannotDownload).in(Stage::Plan));
   }

@@ -158,7 +158,7 @@ std::string Target::title() const {
       break;
   }
   if (chip != nullptr) {
-    s += chip_source == ChipSource::User ? " of " : " of ";
+    s += " of ";
     s += chip->title;
     if (chip_source == ChipSource::User) s += " (as you say)";
   }
@@ -169,13 +169,11 @@ Task<Target> identify(IdentifyOptions options) {
   Target target;
   target.descriptors = co_await dfu::read_descriptors();
   target.warnings = target.descriptors.warnings;
-  if (target.descriptors.dfu.mode == dfu::Mode::RunTime) {
-    co_return fail(Errc::UnexpectedState,
-                   "the device runs its application; it must be told to enter DFU mode first");
-  }
   identify_chip(target, options);
   read_layouts(target);
-  if (!target.descriptors.dfu.dfuse) co_return target;
+  if (!target.descriptors.dfu.dfuse || target.descriptors.dfu.mode == dfu::Mode::RunTime) {
+    co_return target;
+  }
 
   dfu::Client client(target.descriptors.dfu.interface_number);
   stm32::DfuSe dfuse(client, target.transfer_size());

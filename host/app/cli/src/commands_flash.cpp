@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/update/dfu_mode.hpp"
 
 namespace sureflash::cli {
 namespace {
@@ -80,6 +81,32 @@ int start(Output& output, Opened& opened, std::uint32_t address) {
   return 0;
 }
 
+/// A device without DfuSe: it alone knows where the firmware goes.
+int download(const Options& options, Output& output, Opened& opened) {
+  auto file = load_firmware(options, opened.target);
+  if (!file) return report(output, file.error());
+  output.field("image", fmt::format("{}: {}", options.file, text_size(file->size())));
+  show_device(output, opened.device->label(), opened.target);
+  output.field("plan", fmt::format("download {}; the device decides where it goes",
+                                   text_size(file->size())));
+  if (options.dry_run) {
+    output.line("dry run: nothing was written");
+    output.result("program", {{"dry_run", true}});
+    return 0;
+  }
+  if (!consent(options, output, "Go on?")) {
+    return report(output, Error(Errc::Interrupted, "nothing was changed"));
+  }
+  update::Observations seen;
+  auto outcome = opened.device->run(update::download(opened.target, *file, seen), output);
+  if (!outcome) return report(output, *opened.device, opened.target, outcome.error(), seen);
+  const int code = finish(output, *opened.device, *outcome,
+                          fmt::format("{} downloaded in {}, read back and equal to the file",
+                                      text_size(file->size()), text(outcome->write_time)));
+  if (code == 0) output.result("program", to_json(*outcome));
+  return code;
+}
+
 int program_opened(const Options& options, Output& output, Opened& opened,
                    const LoadedImage& loaded, const update::Plan& plan) {
   update::Observations seen;
@@ -97,11 +124,15 @@ int program_opened(const Options& options, Output& output, Opened& opened,
 }  // namespace
 
 int program(const Options& options, Output& output) {
+  // A file that cannot be right is found out before any device is touched; one without addresses
+  // may be right for a device that knows where it goes.
   auto loaded = load_image(options);
-  if (!loaded) return report(output, loaded.error());
+  if (!loaded && loaded.error().code != Errc::NeedsBase) return report(output, loaded.error());
   int exit = 0;
   auto opened = open_target(options, output, exit);
   if (!opened) return exit;
+  if (!opened->target.descriptors.dfu.dfuse) return download(options, output, *opened);
+  if (!loaded) return report(output, loaded.error());
   show_image(output, options.file, loaded->format, loaded->image);
   show_device(output, opened->device->label(), opened->target);
   auto plan = update::make_plan(opened->target, loaded->image,

@@ -85,7 +85,7 @@ int list(const Options& options, Output& output) {
     return report(output, Error(Errc::NoDevice).in(Stage::Open));
   }
   int exit = 0;
-  auto opened = open_target(options, output, exit);
+  auto opened = open_target(options, output, exit, Mode::AsItIs);
   if (!opened) return exit;
   show_device(output, opened->device->label(), opened->target);
   output.result("list", {{"devices", Json::array({to_json(opened->target)})}});
@@ -94,7 +94,7 @@ int list(const Options& options, Output& output) {
 
 int info(const Options& options, Output& output) {
   int exit = 0;
-  auto opened = open_target(options, output, exit);
+  auto opened = open_target(options, output, exit, Mode::AsItIs);
   if (!opened) return exit;
   const update::Target& target = opened->target;
   show_device(output, opened->device->label(), target);

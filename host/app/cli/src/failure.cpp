@@ -1,5 +1,7 @@
 #include "failure.hpp"
 
+#include "sureflash/update/dfu_mode.hpp"
+
 namespace sureflash::cli {
 
 int report(Output& output, const Error& error) {
@@ -17,7 +19,7 @@ int report(Output& output, Device& device, const update::Target& target, const E
   return static_cast<int>(exit_code(error.code));
 }
 
-std::optional<Opened> open_target(const Options& options, Output& output, int& exit) {
+std::optional<Opened> open_target(const Options& options, Output& output, int& exit, Mode mode) {
   update::IdentifyOptions identify;
   if (!options.chip.empty()) {
     identify.chip = stm32::find_chip(options.chip);
@@ -30,6 +32,16 @@ std::optional<Opened> open_target(const Options& options, Output& output, int& e
   if (!device) {
     exit = report(output, device.error());
     return std::nullopt;
+  }
+  if (mode == Mode::Dfu) {
+    auto entered = (*device)->run(update::enter_dfu_mode(update::kDfuModeTimeout), output);
+    if (!entered) {
+      exit = report(output, std::move(entered).error().in(Stage::Open));
+      return std::nullopt;
+    }
+    if (*entered == update::EnteredDfuMode::Detached) {
+      output.note("the application was running; it was told to enter DFU mode");
+    }
   }
   auto target = (*device)->run(update::identify(identify), output);
   if (!target) {

@@ -20,8 +20,14 @@ struct Opened {
   std::unique_ptr<Device> device;
   update::Target target;
 };
+enum class Mode : std::uint8_t {
+  AsItIs,  ///< only look
+  Dfu,     ///< an application that runs is told to enter DFU mode
+};
+
 /// Opens the device and identifies it. Says what went wrong itself: nullopt, with the exit code
 /// set.
-std::optional<Opened> open_target(const Options& options, Output& output, int& exit);
+std::optional<Opened> open_target(const Options& options, Output& output, int& exit,
+                                  Mode mode = Mode::Dfu);
 
 }  // namespace sureflash::cli

@@ -111,4 +111,21 @@ Result<LoadedImage> load_image(const Options& options) {
   return loaded;
 }
 
+Result<Bytes> load_firmware(const Options& options, const update::Target& target) {
+  TRY_ASSIGN(Bytes bytes, read_file(options.file));
+  if (image::detect(bytes, options.file) != image::Format::Dfu) return bytes;
+  // Addresses mean nothing here; 0 stands for the start of the firmware.
+  TRY_ASSIGN(const image::Image image, image::read(image::Format::Dfu, bytes, {.base = 0}));
+  const auto& device = target.descriptors.device;
+  const auto fits = [](std::uint16_t wanted, std::uint16_t actual) {
+    return wanted == 0xFFFF || wanted == actual;
+  };
+  if (image.ids && (!fits(image.ids->idVendor, device.idVendor) ||
+                    !fits(image.ids->idProduct, device.idProduct))) {
+    return fail(
+        Error(Errc::NotForThisDevice, "its DFU suffix names another VID:PID").named(options.file));
+  }
+  return image.empty() ? Bytes{} : image.segments().front().data;
+}
+
 }  // namespace sureflash::cli

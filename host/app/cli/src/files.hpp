@@ -5,6 +5,7 @@
 #include "options.hpp"
 
 #include "sureflash/image/image.hpp"
+#include "sureflash/update/target.hpp"
 
 namespace sureflash::cli {
 
@@ -21,5 +22,9 @@ struct LoadedImage {
 
 /// Reads FILE as --format says, or as it looks; --base and --alt apply.
 Result<LoadedImage> load_image(const Options& options);
+
+/// Reads FILE for a device without DfuSe: its bytes without a DFU suffix, whose ids must fit the
+/// device. Errors: NotForThisDevice, and those of reading.
+Result<Bytes> load_firmware(const Options& options, const update::Target& target);
 
 }  // namespace sureflash::cli
