@@ -25,7 +25,7 @@ Duration poll_time(const StatusReply& reply) {
 
 Result<void> check(const Answer& answer, std::string_view what) {
   const auto error = [&](Errc code) -> Result<void> {
-    Error e(code, std::string(what));
+    Error e(code, "during " + std::string(what));
     e.os = answer.os;
     return fail(std::move(e));
   };
@@ -153,7 +153,7 @@ Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_l
     }
     const Duration pause = std::min(wanted, operation_limit - waited);
     const Answer answer = co_await step(Wait{pause});
-    co_await check(answer, "waiting");
+    co_await check(answer, "a wait");
     waited += pause;
     last = co_await get_status(std::max(limits_.transfer, operation_limit - waited));
     wanted = poll_time(last);
@@ -172,7 +172,8 @@ Task<> Client::to_idle() {
       if (done) reply = *done;
     }
     switch (reply.bState) {
-      case DfuState::DfuIdle: co_return;
+      case DfuState::DfuIdle:
+        co_return;
       case DfuState::AppIdle:
       case DfuState::AppDetach:
       case DfuState::DfuManifestWaitReset: {
@@ -223,7 +224,7 @@ Task<StatusReply> Client::download(ByteView firmware, std::uint16_t transfer_siz
   while (is_busy(reply.bState) && waited < limits_.operation) {
     const Duration pause = poll_time(reply);
     const Answer answer = co_await step(Wait{std::min(pause, limits_.operation)});
-    co_await check(answer, "waiting");
+    co_await check(answer, "a wait");
     waited += pause;
     auto next = co_await caught(get_status());
     if (!next) {

@@ -107,7 +107,7 @@ Task<> DfuSe::read_unprotect() {
   co_await dfu::check_status(started);
   const Answer answer = co_await step(Wait{
       std::min<Duration>(std::chrono::milliseconds(started.bwPollTimeout_ms), limits_.mass_erase)});
-  co_await dfu::check(answer, "waiting");
+  co_await dfu::check(answer, "a wait");
 }
 
 /// Devices disagree whether a block's address is counted in wTransferSize or in the length of this

@@ -24,7 +24,7 @@ Task<EnteredDfuMode> enter_dfu_mode(Duration timeout) {
   if (returned.io == Io::Timeout) {
     co_return fail(Error(Errc::DidNotReturn, "after DFU_DETACH").in(Stage::Open));
   }
-  co_await dfu::check(returned, "waiting for the device to come back");
+  co_await dfu::check(returned, "the wait for its return");
   const dfu::Descriptors after = co_await dfu::read_descriptors();
   if (after.dfu.mode != dfu::Mode::Dfu) {
     co_return fail(Error(Errc::UnexpectedState, "it came back in run-time mode after DFU_DETACH")

@@ -158,9 +158,9 @@ std::string Target::title() const {
       break;
   }
   if (chip != nullptr) {
-    s += " of ";
+    s += loader == Loader::Rom ? " of " : " on ";
     s += chip->title;
-    if (chip_source == ChipSource::User) s += " (as you say)";
+    if (chip_source == ChipSource::User) s += ", as --chip says";
   }
   return s;
 }

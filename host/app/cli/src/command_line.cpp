@@ -30,7 +30,7 @@ void add_input_options(CLI::App* sub, Options& o) {
   sub->add_option("--format", o.format, "what FILE is, instead of looking")->type_name("FORMAT");
   sub->add_option("--alt", o.alt_setting, "take this alternate setting of a DfuSe file")
       ->type_name("NUMBER")
-      ->check(CLI::Range(0, 255));
+      ->check(CLI::Range(0, 255).description(""));
 }
 
 void add_consent_options(CLI::App* sub, Options& o) {
@@ -145,8 +145,11 @@ std::unique_ptr<CommandLine> make_command_line() {
       ->type_name("CHIP");
   app.add_flag("--json", o.json, "one JSON object per line instead of text");
   app.add_option("--color", o.color, "auto, always or never")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, ColorMode>{
-          {"auto", ColorMode::Auto}, {"always", ColorMode::Always}, {"never", ColorMode::Never}}))
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, ColorMode>{{"auto", ColorMode::Auto},
+                                                                   {"always", ColorMode::Always},
+                                                                   {"never", ColorMode::Never}})
+              .description(""))
       ->type_name("WHEN");
   add_device_commands(*line);
   add_file_commands(*line);

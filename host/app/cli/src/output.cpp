@@ -58,6 +58,11 @@ std::string Output::styled(std::string_view text, fmt::text_style style, bool te
   return fmt::format(style, "{}", text);
 }
 
+std::FILE* Output::err() const {
+  std::fflush(streams_.out);
+  return streams_.err;
+}
+
 void Output::line(std::string_view text) {
   if (!json_) fmt::print(streams_.out, "{}\n", text);
 }
@@ -77,7 +82,7 @@ void Output::good(std::string_view text) {
 void Output::warning(std::string_view text) {
   end_progress();
   if (json_) return event("warning", {{"text", text}});
-  fmt::print(streams_.err, "{} {}\n",
+  fmt::print(err(), "{} {}\n",
              styled("warning:", fmt::fg(fmt::terminal_color::yellow) | fmt::emphasis::bold,
                     streams_.err_is_terminal),
              text);
@@ -85,7 +90,7 @@ void Output::warning(std::string_view text) {
 
 void Output::note(std::string_view text) {
   end_progress();
-  if (!json_) fmt::print(streams_.err, "{}\n", text);
+  if (!json_) fmt::print(err(), "{}\n", text);
 }
 
 void Output::event(std::string_view type, Json object) {
@@ -110,7 +115,7 @@ void Output::progress(const Progress& progress, Duration now) {
     first_done_ = progress.done;
     last_drawn_ = Duration::min();
     if (!json_ && !streams_.err_is_terminal) {
-      fmt::print(streams_.err, "{}{}\n", name(progress.activity),
+      fmt::print(err(), "{}{}\n", name(progress.activity),
                  progress.total > 0 ? " " + text_size(progress.total) : std::string());
     }
   }
@@ -141,14 +146,13 @@ void Output::draw_bar(const Progress& p, Duration now) {
     rest = fmt::format("{}/s", text_size(static_cast<std::uint64_t>(rate)));
     if (p.done < p.total) rest += fmt::format(", {:.0f} s left", left);
   }
-  fmt::print(streams_.err, "\r\x1b[2K{:<10}[{}] {:3.0f} %  {}", name(p.activity), bar, share * 100,
-             rest);
-  std::fflush(streams_.err);
+  fmt::print(err(), "\r\x1b[2K{:<10}[{}] {:3.0f} %  {}", name(p.activity), bar, share * 100, rest);
+  std::fflush(err());
   bar_is_open_ = true;
 }
 
 void Output::end_progress() {
-  if (bar_is_open_) fmt::print(streams_.err, "\n");
+  if (bar_is_open_) fmt::print(err(), "\n");
   bar_is_open_ = false;
   activity_.reset();
 }
@@ -187,15 +191,15 @@ Json to_json(const update::Finding& f) {
 }
 
 void Output::finding(const update::Finding& f) {
-  fmt::print(streams_.err, "\n{} {} ({})\n",
+  fmt::print(err(), "\n{} {} ({})\n",
              styled("cause:", fmt::fg(fmt::terminal_color::cyan) | fmt::emphasis::bold,
                     streams_.err_is_terminal),
              f.headline, update::name(f.certainty));
-  if (!f.evidence.empty()) fmt::print(streams_.err, "  evidence\n");
-  for (const std::string& e : f.evidence) fmt::print(streams_.err, "    - {}\n", e);
-  if (!f.what_to_do.empty()) fmt::print(streams_.err, "  what to do\n");
-  for (const std::string& w : f.what_to_do) fmt::print(streams_.err, "    - {}\n", w);
-  if (!f.page.empty()) fmt::print(streams_.err, "  more: docs/{}\n", f.page);
+  if (!f.evidence.empty()) fmt::print(err(), "  evidence\n");
+  for (const std::string& e : f.evidence) fmt::print(err(), "    - {}\n", e);
+  if (!f.what_to_do.empty()) fmt::print(err(), "  what to do\n");
+  for (const std::string& w : f.what_to_do) fmt::print(err(), "    - {}\n", w);
+  if (!f.page.empty()) fmt::print(err(), "  more: docs/{}\n", f.page);
 }
 
 void Output::error(const Error& error, const std::vector<update::Finding>& findings) {
@@ -209,24 +213,24 @@ void Output::error(const Error& error, const std::vector<update::Finding>& findi
     event("error", {{"ok", false}, {"error", std::move(j)}});
     return;
   }
-  fmt::print(streams_.err, "{} {}\n",
+  fmt::print(err(), "{} {}\n",
              styled("error:", fmt::fg(fmt::terminal_color::red) | fmt::emphasis::bold,
                     streams_.err_is_terminal),
              message(error));
   for (const Error* cause = error.cause.get(); cause != nullptr; cause = cause->cause.get()) {
-    fmt::print(streams_.err, "  {}\n", message(*cause));
+    fmt::print(err(), "  {}\n", message(*cause));
   }
   if (findings.empty()) {
-    fmt::print(streams_.err, "  hint: {}\n", advice.hint);
-    if (!advice.page.empty()) fmt::print(streams_.err, "  more: docs/{}\n", advice.page);
+    fmt::print(err(), "  hint: {}\n", advice.hint);
+    if (!advice.page.empty()) fmt::print(err(), "  more: docs/{}\n", advice.page);
   }
   for (const update::Finding& f : findings) finding(f);
 }
 
 bool Output::ask(std::string_view question) {
   end_progress();
-  fmt::print(streams_.err, "{} [y/N] ", question);
-  std::fflush(streams_.err);
+  fmt::print(err(), "{} [y/N] ", question);
+  std::fflush(err());
   char answer[16] = {};
   if (std::fgets(answer, sizeof answer, stdin) == nullptr) return false;
   return capitalized(answer).starts_with('Y');

@@ -58,6 +58,8 @@ class Output {
   std::FILE* out() const { return streams_.out; }
 
  private:
+  /// The stream for progress, warnings and errors; what was said on `out` comes before it.
+  std::FILE* err() const;
   void draw_bar(const Progress& progress, Duration now);
   std::string styled(std::string_view text, fmt::text_style style, bool terminal) const;
   void finding(const update::Finding& f);

@@ -18,7 +18,12 @@ int parse_failed(const CLI::App& app, const CLI::ParseError& error, const Stream
   const int code = app.exit(error, out, err);
   fmt::print(streams.out, "{}", out.str());
   if (code == 0) return 0;
-  fmt::print(streams.err, "error: {}\n  hint: sureflash --help shows the commands\n", error.what());
+  // CLI11 asks for a command before it says that it does not know the one it was given.
+  const std::vector<std::string> unknown = app.remaining();
+  const std::string what = app.get_subcommands().empty() && !unknown.empty()
+                               ? fmt::format("there is no command \"{}\"", unknown.front())
+                               : std::string(error.what());
+  fmt::print(streams.err, "error: {}\n  hint: sureflash --help shows the commands\n", what);
   return static_cast<int>(ExitCode::Usage);
 }
 
