@@ -219,7 +219,7 @@ void Testbed::accept(const Slot& slot) {
   }
 }
 
-Result<void> Testbed::self_test(Loop& loop) {
+Result<void> Testbed::self_test() {
   const auto slot = std::find_if(slots_.begin(), slots_.end(),
                                  [](const auto& entry) { return entry.second.node != nullptr; });
   if (slot == slots_.end()) return fail(Errc::NoDevice, "the self test needs a visible device");
@@ -231,7 +231,7 @@ Result<void> Testbed::self_test(Loop& loop) {
   if (child == 0) ::_exit(umockdev::ask_for_capabilities(kPreload, root_.c_str(), node.data()));
   int status = 0;
   for (int round = 0; ::waitpid(child, &status, WNOHANG) == 0; ++round) {
-    loop.run_once(5ms);
+    loop_->run_once(5ms);
     if (round == 2000) ::kill(child, SIGKILL);
   }
   switch (WIFEXITED(status) ? WEXITSTATUS(status) : umockdev::kWrongProtocol) {

@@ -176,7 +176,7 @@ int UsbfsFile::check_recipient(const proto::Setup& setup) {
 }
 
 IoctlResult UsbfsFile::submit(std::uint64_t argument, ClientMemory& memory) {
-  usbdevfs_urb urb{};
+  usbdevfs_urb urb;  // clang refuses {} for the open array at its end
   if (!load(memory, argument, urb)) return refuse(EFAULT);
   if (urb.buffer_length < 0 || urb.buffer_length > kTransferMax) return refuse(EINVAL);
   if ((urb.endpoint & 0x7FU) != 0) return refuse(ENOENT);
@@ -221,7 +221,7 @@ IoctlResult UsbfsFile::reap(std::uint64_t argument, ClientMemory& memory) {
     done.in.clear();
   }
 
-  usbdevfs_urb urb{};
+  usbdevfs_urb urb;  // clang refuses {} for the open array at its end
   if (!load(memory, done.address, urb)) return refuse(EFAULT);
   urb.status = done.status;
   urb.actual_length = static_cast<int>(done.actual);

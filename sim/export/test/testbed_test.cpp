@@ -20,7 +20,7 @@ using TestbedTest = TestbedFixture;
 TEST_F(TestbedTest, SelfTestKnowsTheInstalledPreloadLibrary) {
   DfuDevice device;
   add(device);
-  const auto result = testbed_->self_test(loop_);
+  const auto result = testbed_->self_test();
   EXPECT_TRUE(result) << message(result.error());
 }
 

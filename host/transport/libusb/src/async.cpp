@@ -7,7 +7,6 @@
 namespace sureflash::transport {
 namespace {
 
-constexpr Duration kPollInterval = 10ms;
 /// How long stop_at_once may go unnoticed.
 constexpr Duration kSleepMax = 100ms;
 
@@ -102,10 +101,26 @@ class AsyncDevice {
     std::copy_n(buffer_.begin() + LIBUSB_CONTROL_SETUP_SIZE, copied, in_.begin());
     const Io io = io_of_status(transfer_->status);
     settle(io, actual, io == Io::Ok ? std::nullopt : std::optional<int>(transfer_->status));
+    if (io == Io::Failed) {
+      doubtful_ = std::exchange(answer_, std::nullopt);
+      give_up_at_ = now() + kDoubt;
+      wake_at_ = now();
+    }
+  }
+
+  /// Was a failed transfer the first sign of the device's leaving?
+  void resolve_doubt() {
+    if (connection_->on_bus() && now() < give_up_at_) {
+      wake_at_ = now() + kPollInterval;
+      return;
+    }
+    if (!connection_->on_bus()) doubtful_->io = Io::Disconnected;
+    answer_ = std::exchange(doubtful_, std::nullopt);
   }
 
   void on_timer() {
     wake_at_.reset();
+    if (doubtful_) return resolve_doubt();
     if (!awaiting_return_) return settle(Io::Ok);
     Io otherwise = Io::Timeout;
     switch (connection_->try_return()) {
@@ -134,6 +149,7 @@ class AsyncDevice {
   Duration give_up_at_{};
   std::optional<Duration> wake_at_;
   std::optional<Answer> answer_;
+  std::optional<Answer> doubtful_;
 };
 
 AsyncDriver::Job::Job(std::shared_ptr<AsyncDevice> on, Observer by)

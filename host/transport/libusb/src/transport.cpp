@@ -8,8 +8,6 @@
 namespace sureflash::transport {
 namespace {
 
-constexpr Duration kPollInterval = 10ms;
-
 Duration monotonic() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
@@ -45,8 +43,18 @@ Answer LibusbTransport::control(const ControlTransfer& transfer) {
   const int code = ::libusb_control_transfer(connection_->handle(), setup.bmRequestType,
                                              setup.bRequest, setup.wValue, setup.wIndex, data,
                                              setup.wLength, timeout_ms(transfer.timeout));
-  if (code < 0) return answer(io_of_error(code), 0, code);
-  return answer(Io::Ok, static_cast<std::size_t>(code));
+  if (code >= 0) return answer(Io::Ok, static_cast<std::size_t>(code));
+  const Io io = io_of_error(code);
+  return answer(io == Io::Failed && leaves() ? Io::Disconnected : io, 0, code);
+}
+
+bool LibusbTransport::leaves() const {
+  const Duration limit = now() + kDoubt;
+  while (connection_->on_bus()) {
+    if (now() >= limit) return false;
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  return true;
 }
 
 Answer LibusbTransport::await_return(Duration timeout) {

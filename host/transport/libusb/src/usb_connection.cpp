@@ -164,6 +164,14 @@ int UsbConnection::reset() {
   return code == LIBUSB_ERROR_NOT_FOUND ? LIBUSB_ERROR_NO_DEVICE : code;
 }
 
+bool UsbConnection::on_bus() const {
+  const auto devices = all_devices(context_);
+  return std::any_of(devices.begin(), devices.end(), [&](const UsbDeviceRef& device) {
+    return port_path(device.get()) == port_path_ &&
+           ::libusb_get_device_address(device.get()) == address_;
+  });
+}
+
 UsbConnection::Return UsbConnection::try_return() {
   for (const UsbDeviceRef& device : all_devices(context_)) {
     if (port_path(device.get()) != port_path_) continue;

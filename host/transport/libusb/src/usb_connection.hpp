@@ -25,6 +25,11 @@ std::vector<DeviceInfo> describe_all(const UsbContext& context);
 /// How a libusb call ended. `code` 0 and positive: Ok.
 Io io_of_error(int code);
 Io io_of_status(libusb_transfer_status status);
+/// For how long after a failed transfer the device may turn out to have left: Linux asks a hub
+/// every 256 ms at most, and then debounces.
+inline constexpr Duration kDoubt = 500ms;
+inline constexpr Duration kPollInterval = 10ms;
+
 /// For libusb, 0 ms means for ever.
 unsigned timeout_ms(Duration timeout);
 
@@ -43,6 +48,10 @@ class UsbConnection {
   /// libusb codes.
   int select(const SelectAltSetting& selection);
   int reset();
+
+  /// Whether the hub still has our device. After a transfer that failed for no known reason:
+  /// operating systems see a device leave only some time after its transfers begin to fail.
+  bool on_bus() const;
 
   enum class Return : std::uint8_t { NotYet, Back, Denied, Busy };
   /// Looks once whether another device has come to our port; if so, it is ours from now on.

@@ -66,7 +66,7 @@ class Testbed {
   /// Checks that the installed libumockdev-preload.so.0 speaks the protocol spoken here, by letting
   /// a child process ask a node for its capabilities. Call it from the thread of the loop, without
   /// other threads running, with a device visible. Errors: Unsupported, NoDevice.
-  Result<void> self_test(Loop& loop);
+  Result<void> self_test();
 
  private:
   class Connection;

@@ -31,6 +31,8 @@ class LibusbTransport final : public Transport {
   LibusbTransport(DeviceInfo info, std::unique_ptr<UsbConnection> connection);
   Answer answer(Io io, std::size_t actual = 0, std::optional<int> os = std::nullopt) const;
   Answer control(const ControlTransfer& transfer);
+  /// Whether a failed transfer was the first sign of the device's leaving.
+  bool leaves() const;
   Answer await_return(Duration timeout);
 
   DeviceInfo info_;

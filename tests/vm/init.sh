@@ -1,0 +1,63 @@
+#!/bin/sh
+# The whole system of the guest. Every step says what it proves; the last line is PASS or FAIL.
+export PATH=/bin:/usr/bin:/sbin:/usr/sbin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+trap 'echo "FAIL: init ended"; poweroff -f' EXIT
+
+fail() {
+  echo "FAIL: $*"
+  dmesg | tail -n 40
+  trap - EXIT
+  poweroff -f
+}
+modules() { for m in "$@"; do insmod "/modules/$m.ko" || fail "module $m"; done; }
+# Waits until N bootloaders are there, at most 60 s.
+wait_for() {
+  tries=0
+  while [ "$(grep -l df11 /sys/bus/usb/devices/*/idProduct 2>/dev/null | wc -l)" != "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 600 ] || fail "no device"
+    usleep 100000
+  done
+}
+# Programs the device at a port, reads it back, compares.
+program() {
+  dfu-util -p "$1" -a 0 -s 0x08000000 -D /fw.bin >/down.log 2>&1 || { cat /down.log; fail "download at $1"; }
+  rm -f /back.bin
+  dfu-util -p "$1" -a 0 -s "0x08000000:$(stat -c %s /fw.bin)" -U /back.bin >/up.log 2>&1 ||
+    { cat /up.log; fail "upload at $1"; }
+  cmp /fw.bin /back.bin || fail "what was read at $1 is something else"
+}
+port() { grep -l df11 /sys/bus/usb/devices/*/idProduct | head -n 1 | cut -d/ -f6; }
+
+modules usb-common usbcore xhci-hcd xhci-pci
+wait_for 1
+echo "usbredir: the kernel enumerates the device: $(cat "/sys/bus/usb/devices/$(port)/product")"
+# The plug is out in mid-write, and in again a second later.
+if dfu-util -p "$(port)" -a 0 -s 0x08000000 -D /fw.bin >/down.log 2>&1; then fail "the plug was not pulled"; fi
+echo "usbredir: unplugged in mid-write: dfu-util fails"
+wait_for 0
+wait_for 1
+program "$(port)"
+echo "usbredir: plugged in again, programmed, read back, equal"
+
+modules e1000 usbip-core vhci-hcd
+ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up || fail "network"
+tries=0
+until usbip --tcp-port "$USBIP_PORT" attach -r 10.0.2.2 -b 1-1 >/usbip.log 2>&1; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 20 ] || { cat /usbip.log; fail "usbip attach"; }
+  sleep 1
+done
+wait_for 2
+remote=$(cd /sys/bus/usb/devices && for d in *; do
+  if grep -q df11 "$d/idProduct" 2>/dev/null && readlink -f "$d" | grep -q vhci; then echo "$d"; fi; done)
+[ -n "$remote" ] || fail "not below vhci"
+echo "usbip: attached as $remote"
+program "$remote"
+echo "usbip: programmed, read back, equal"
+echo PASS
+trap - EXIT
+poweroff -f
