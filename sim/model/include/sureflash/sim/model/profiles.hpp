@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "sureflash/sim/model/virtual_device.hpp"
+
+/// The virtual devices there are, by name.
+namespace sureflash::sim {
+
+struct KeyHelp {
+  std::string_view name;
+  /// "2.0|2.1|2.2", "FILE", "N".
+  std::string_view values;
+  std::string_view default_value;
+  std::string_view help;
+};
+
+struct ProfileHelp {
+  std::string_view name;
+  std::string_view help;
+  std::span<const KeyHelp> keys;
+};
+
+/// For `sureflash sim list`.
+std::span<const ProfileHelp> profiles();
+/// Keys that every profile takes.
+std::span<const KeyHelp> common_keys();
+
+/// Makes the device that `spec` describes: PROFILE[,key=value…]. With state=FILE the chip of that
+/// file is powered on. Values cannot hold commas; several sector ranges are joined by ';'
+/// (wrp=0-3;8). Errors: DeviceSpec (says what exists), and those of StateFile.
+Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec);
+
+}  // namespace sureflash::sim

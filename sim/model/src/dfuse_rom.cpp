@@ -1,0 +1,310 @@
+#include "sureflash/sim/model/dfuse_rom.hpp"
+
+#include <algorithm>
+
+#include "sureflash/proto/dfuse.hpp"
+
+namespace sureflash::sim {
+namespace {
+
+using proto::DfuSeCommand;
+using proto::DfuState;
+using proto::DfuStatus;
+using Kind = RomRegion::Kind;
+
+constexpr std::size_t kCommandWithAddress = 5;
+/// The flash work begins when the status stage of the GETSTATUS that starts it is over.
+constexpr Duration kStatusTransfer = BusTiming{}.transfer(proto::kStatusReplyLength);
+/// The host sees dfuMANIFEST, then the device leaves.
+constexpr Duration kLeaveDelay = 1ms;
+
+}  // namespace
+
+DfuSeRom::DfuSeRom(RomDescription description, RomSwitches switches, Chip& chip, Firmware& firmware)
+    : rom_(std::move(description)),
+      switches_(switches),
+      chip_(&chip),
+      firmware_(&firmware),
+      pointer_(rom_.pointer_at_start) {}
+
+void DfuSeRom::restart() {
+  to_idle();
+  pointer_ = rom_.pointer_at_start;
+  poisoned_ = false;
+  pending_ = false;
+  data_.clear();
+}
+
+/// A ROM stays in DFU mode: it is reset at every enumeration.
+void DfuSeRom::bus_reset(Duration, bool) {
+  restart();
+}
+void DfuSeRom::configured(bool yes) {
+  if (yes) restart();
+}
+
+void DfuSeRom::interface_selected(std::uint8_t, std::uint8_t) {
+  if (switches_.pointer_reset_by_set_interface) pointer_ = rom_.pointer_at_start;
+}
+
+/// DETACH has no effect (AN3156); a zero-length DNLOAD leaves from dfuIDLE as well; a busy ROM that
+/// does not hold GETSTATUS answers it.
+DfuAction DfuSeRom::action(DfuEvent event) const {
+  if (event == DfuEvent::Detach) return DfuAction::Answer;
+  if (state() == DfuState::DfuIdle && event == DfuEvent::DnloadEnd) return DfuAction::End;
+  if (state() == DfuState::DfuDnBusy && event == DfuEvent::GetStatus) return DfuAction::Answer;
+  return strict_action(state(), event);
+}
+
+Duration DfuSeRom::busy_until() const {
+  return switches_.holds_while_busy ? done_at_ : Duration::zero();
+}
+
+void DfuSeRom::pass(Duration now) {
+  if (state() != DfuState::DfuDnBusy || now < done_at_ || work_.resets || work_.power_lost) return;
+  if (work_.status == DfuStatus::Ok) {
+    enter(DfuState::DfuDnloadSync);
+  } else {
+    fail_with(work_.status);
+  }
+}
+
+std::uint32_t DfuSeRom::poll_ms(Duration now) const {
+  if (state() != DfuState::DfuDnBusy) return 0;
+  return rom_.poll.datasheet ? ceil_ms(std::max(done_at_ - now, Duration::zero())) : work_.poll_ms;
+}
+
+Reply DfuSeRom::block(const Request& request) {
+  const bool too_long = request.setup.wLength > rom_.usb.functional.transfer_size;
+  const std::uint16_t number = request.setup.wValue;
+  const bool reserved = number > proto::kCommandBlock && number < proto::kFirstDataBlock;
+  if (too_long || reserved) return refuse();
+  data_.assign(request.out.begin(), request.out.end());
+  block_number_ = number;
+  pending_ = true;
+  enter(DfuState::DfuDnloadSync);
+  return Reply::ack();
+}
+
+Reply DfuSeRom::end(const Request&) {
+  enter(DfuState::DfuManifestSync);
+  return Reply::ack();
+}
+
+Reply DfuSeRom::sync(const Request& request) {
+  if (state() == DfuState::DfuManifestSync) return leave(request);
+  if (pending_) return start_work(request);
+  enter(DfuState::DfuDnloadIdle);
+  return send_status(request, 0);
+}
+
+Reply DfuSeRom::leave(const Request& request) {
+  enter(DfuState::DfuManifest);
+  if (switches_.leave_vanishes) {
+    firmware_->start_application(request.now, pointer_);
+    return {Handshake::Gone, 0, {}};
+  }
+  firmware_->start_application(request.now + kLeaveDelay, pointer_);
+  return send_status(request, 0);
+}
+
+Reply DfuSeRom::start_work(const Request& request) {
+  pending_ = false;
+  work_ = execute();
+  done_at_ = request.now + kStatusTransfer + work_.duration;
+  enter(DfuState::DfuDnBusy);
+  if (work_.power_lost) {
+    firmware_->lose_power(done_at_);
+  } else if (work_.resets) {
+    firmware_->system_reset(done_at_);
+  }
+  return send_status(request, work_.poll_ms);
+}
+
+DfuSeRom::Work DfuSeRom::execute() {
+  return block_number_ == proto::kCommandBlock ? execute_command() : write();
+}
+
+DfuSeRom::Work DfuSeRom::execute_command() {
+  const auto command = static_cast<DfuSeCommand>(data_[0]);
+  if (data_.size() == kCommandWithAddress) {
+    const std::uint32_t address = load_le32(data_, 1);
+    if (command == DfuSeCommand::SetAddressPointer) return set_address(address);
+    if (command == DfuSeCommand::Erase) return erase_page(address);
+  }
+  if (data_.size() == 1) {
+    if (command == DfuSeCommand::Erase) return mass_erase();
+    if (command == DfuSeCommand::ReadUnprotect) return read_unprotect();
+  }
+  // What a ROM says to a command it does not know is not documented.
+  return {.status = DfuStatus::ErrTarget};
+}
+
+std::uint32_t DfuSeRom::poll_value(std::uint32_t fixed_ms, Duration typical) const {
+  return rom_.poll.datasheet ? ceil_ms(typical) : fixed_ms;
+}
+
+DfuSeRom::Work DfuSeRom::set_address(std::uint32_t address) {
+  Work work{.poll_ms = poll_value(rom_.poll.set_address_ms, {})};
+  if (read_protected() && switches_.rdp_refuses_set_address) {
+    work.status = DfuStatus::ErrVendor;
+  } else if (region_at(AddressRange::sized(address, 1)) == nullptr) {
+    work.status = DfuStatus::ErrTarget;
+  } else {
+    pointer_ = address;
+  }
+  return work;
+}
+
+/// Adds a flash operation to the work. Refusals of the flash (protected, not erased) are silent, as
+/// AN3156 says of write protection. @returns whether the chip still has power.
+bool DfuSeRom::note(Work& work, FlashResult result) const {
+  work.duration += result.duration;
+  work.power_lost = result.outcome == FlashOutcome::PowerLost;
+  return !work.power_lost;
+}
+
+DfuSeRom::Work DfuSeRom::erase_page(std::uint32_t address) {
+  const TimeRange& time = chip_->flash().geometry().times.erase_fixed;
+  Work work{.poll_ms = poll_value(rom_.poll.erase_ms, time.typical)};
+  const RomRegion* region = region_at(AddressRange::sized(address, 1));
+  if (read_protected()) {
+    work.status = DfuStatus::ErrVendor;
+  } else if (region == nullptr || region->kind != Kind::Flash) {
+    work.status = DfuStatus::ErrTarget;
+  } else {
+    note(work, chip_->flash().erase_sector(address));
+  }
+  return work;
+}
+
+DfuSeRom::Work DfuSeRom::mass_erase() {
+  const TimeRange& time = chip_->flash().geometry().times.mass_erase;
+  Work work{.poll_ms = poll_value(rom_.poll.mass_erase_ms, time.typical)};
+  if (read_protected()) {
+    work.status = DfuStatus::ErrVendor;
+  } else {
+    note(work, chip_->flash().mass_erase());
+  }
+  return work;
+}
+
+/// AN2662: with read protection, flash is erased, RAM cleared and the device resets; without, only
+/// RAM is cleared.
+DfuSeRom::Work DfuSeRom::read_unprotect() {
+  Work work{.poll_ms = poll_value(rom_.poll.mass_erase_ms,
+                                  chip_->flash().geometry().times.mass_erase.typical)};
+  if (!read_protected()) {
+    chip_->clear_ram();
+    return work;
+  }
+  const std::uint32_t rdp = chip_->description().options.base;
+  if (!note(work, chip_->erase_options())) return work;
+  if (!note(work, chip_->program_option(rdp, kF1RdpKey))) return work;
+  chip_->clear_ram();
+  work.resets = true;
+  return work;
+}
+
+std::uint64_t DfuSeRom::block_address(std::uint16_t block_number, std::size_t length) const {
+  const std::size_t step = switches_.block_address == BlockAddress::TransferSize
+                               ? rom_.usb.functional.transfer_size
+                               : length;
+  return pointer_ + std::uint64_t{block_number - std::uint32_t{proto::kFirstDataBlock}} * step;
+}
+
+const RomRegion* DfuSeRom::region_at(AddressRange range) const {
+  const auto found = std::ranges::find_if(rom_.regions, [&](const RomRegion& region) {
+    const bool hidden = region.kind == Kind::SystemMemory && !switches_.reads_system_memory;
+    return region.range.contains(range) && !hidden;
+  });
+  return found == rom_.regions.end() ? nullptr : &*found;
+}
+
+DfuSeRom::Work DfuSeRom::write() {
+  const std::uint64_t address = block_address(block_number_, data_.size());
+  const RomRegion* region = region_at(AddressRange::sized(address, data_.size()));
+  if (read_protected()) return {.status = DfuStatus::ErrVendor};
+  if (region == nullptr || region->kind == Kind::SystemMemory) {
+    return {.status = DfuStatus::ErrTarget};
+  }
+  const std::uint32_t unit = rom_.write_alignment;
+  if (address % unit != 0 || data_.size() % unit != 0) poisoned_ = switches_.misalignment_poisons;
+  if (poisoned_ || address % unit != 0 || data_.size() % unit != 0) {
+    return {.status = DfuStatus::ErrTarget};
+  }
+  const auto at = static_cast<std::uint32_t>(address);
+  switch (region->kind) {
+    case Kind::Flash:
+      return write_flash(at);
+    case Kind::OptionBytes:
+      // The whole block or nothing (AN2662).
+      return data_.size() == region->range.size() ? write_option_bytes()
+                                                  : Work{.status = DfuStatus::ErrTarget};
+    case Kind::Ram: {
+      const std::size_t offset = at - chip_->description().ram.begin;
+      std::ranges::copy(data_, chip_->ram().begin() + static_cast<std::ptrdiff_t>(offset));
+      return {.poll_ms = poll_value(rom_.poll.set_address_ms, {})};
+    }
+    case Kind::SystemMemory:
+      break;
+  }
+  return {.status = DfuStatus::ErrTarget};
+}
+
+DfuSeRom::Work DfuSeRom::write_flash(std::uint32_t address) {
+  Flash& flash = chip_->flash();
+  const std::uint32_t unit = flash.geometry().program_unit;
+  const auto units = static_cast<Duration::rep>(data_.size() / unit);
+  Work work{.poll_ms = poll_value(rom_.poll.write_ms,
+                                  flash.geometry().times.program_unit.typical * units)};
+  for (std::size_t i = 0; i < data_.size(); i += unit) {
+    const auto at = static_cast<std::uint32_t>(address + i);
+    if (!note(work, flash.program(at, ByteView(data_).subspan(i, unit)))) break;
+  }
+  return work;
+}
+
+DfuSeRom::Work DfuSeRom::write_option_bytes() {
+  Work work{.poll_ms = poll_value(rom_.poll.erase_ms,
+                                  chip_->description().options.times.erase_fixed.typical)};
+  if (!note(work, chip_->erase_options())) return work;
+  for (std::uint32_t i = 0; i < kF1OptionBytes; i += 2) {
+    if (!note(work, chip_->program_option(chip_->description().options.base + i, data_[i]))) {
+      return work;
+    }
+  }
+  work.resets = true;
+  return work;
+}
+
+Reply DfuSeRom::upload(const Request& request) {
+  const std::uint16_t number = request.setup.wValue;
+  if (number == proto::kCommandBlock) {
+    const std::size_t count = std::min(rom_.commands.size(), request.in.size());
+    std::copy_n(rom_.commands.begin(), count, request.in.begin());
+    enter(DfuState::DfuUploadIdle);
+    return Reply::ack(count);
+  }
+  if (number < proto::kFirstDataBlock) return refuse();
+  if (request.in.size() > rom_.usb.functional.transfer_size) return refuse();
+  if (read_protected()) return refuse(DfuStatus::ErrVendor);
+  const std::uint64_t address = block_address(number, request.in.size());
+  const RomRegion* region = region_at(AddressRange::sized(address, 1));
+  if (region == nullptr || request.in.size() < 2) return refuse(DfuStatus::ErrTarget);
+  const std::size_t left = region->range.end - address;
+  const std::size_t count = std::min(left, request.in.size());
+  if (count < request.in.size() && !switches_.short_block_at_end)
+    return refuse(DfuStatus::ErrTarget);
+  if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count))) {
+    return refuse(DfuStatus::ErrTarget);
+  }
+  if (count < request.in.size()) {
+    to_idle();
+  } else {
+    enter(DfuState::DfuUploadIdle);
+  }
+  return Reply::ack(count);
+}
+
+}  // namespace sureflash::sim

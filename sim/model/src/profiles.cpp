@@ -1,0 +1,425 @@
+#include "sureflash/sim/model/profiles.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "sureflash/base/text.hpp"
+#include "sureflash/sim/model/cube_dfu.hpp"
+#include "sureflash/sim/model/dfuse_rom.hpp"
+#include "sureflash/sim/model/plain_dfu.hpp"
+
+namespace sureflash::sim {
+namespace {
+
+constexpr KeyHelp kCommonKeys[] = {
+    {"state", "FILE", "", "keep the chip in FILE between runs"},
+    {"clock", "virtual|real", "virtual", "whether waits take wall time"},
+    {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
+    {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
+    {"fill", "blank|app|noise", "", "what a new chip's flash holds"},
+    {"flash", "64|128|256", "256", "KiB of flash"},
+    {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
+    {"rdp", "0|1", "0", "read protection"},
+    {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
+    {"leave", "answer|vanish", "answer", "whether the last GETSTATUS is answered"},
+};
+constexpr KeyHelp kRomKeys[] = {
+    {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
+    {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
+    {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
+    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
+    {"poll", "version|datasheet|N", "version", "bwPollTimeout in ms (100, 0, …)"},
+    {"held", "0|1", "1", "GETSTATUS while busy: NAKed, or answered dfuDNBUSY"},
+    {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
+    {"rdp-at", "access|set-address", "access", "where read protection refuses"},
+    {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
+    {"end", "stall|short", "stall", "UPLOAD across the end of a memory"},
+    {"pointer", "keep|reset", "keep", "the address pointer at SET_INTERFACE"},
+    {"poison", "0|1", "1", "one misaligned write spoils the following"},
+};
+constexpr KeyHelp kCubeKeys[] = {
+    {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
+    {"layout", "TEXT", "no. 34", "the interface string; media = \"DFU MEDIA\"; ';' stands for ','"},
+};
+constexpr KeyHelp kExampleKeys[] = {
+    {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
+    {"button", "0|1", "1", "the key that holds it in DFU mode at power-on"},
+};
+constexpr KeyHelp kPlainKeys[] = {
+    {"runtime", "0|1", "0", "starts as application with a DFU run-time interface"},
+    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
+    {"tolerant", "0|1", "0", "bitManifestationTolerant"},
+    {"held", "0|1", "0", "GETSTATUS while busy: NAKed, or an error"},
+    {"poll", "exact|N", "exact", "bwPollTimeout in ms"},
+};
+constexpr ProfileHelp kProfiles[] = {
+    {"stm32f105", "STM32F105 in its ROM boot loader (DfuSe)", kRomKeys},
+    {"cubemx-skeleton", "CubeMX USB DFU code without flash functions: stores nothing", kCubeKeys},
+    {"st-f107-example", "ST's F107 DFU_Standalone: every erase erases everything", kExampleKeys},
+    {"dfu11", "a DFU 1.1 device by the book, without DfuSe", kPlainKeys},
+};
+
+/// AN2606 table 229: boot loader to enumeration with a 25 MHz crystal.
+constexpr Duration kRomStartup = 460ms;
+constexpr Duration kFirmwareStartup = 20ms;
+constexpr std::uint32_t kFlashBase = 0x08000000;
+constexpr std::uint32_t kPlainApplicationBase = 0x08002000;
+constexpr std::uint32_t kRamEnd = 0x20010000;
+
+/// key=value, checked against what the profile knows; values of closed sets are checked as well.
+class Settings {
+ public:
+  static Result<Settings> parse(const ProfileHelp& profile, std::string_view text);
+
+  std::string_view get(std::string_view key) const {
+    const auto found = values_.find(key);
+    return found == values_.end() ? help(key)->default_value : found->second;
+  }
+  bool has(std::string_view key) const { return values_.contains(key); }
+  bool on(std::string_view key) const { return get(key) == "1"; }
+  bool is(std::string_view key, std::string_view value) const { return get(key) == value; }
+
+ private:
+  explicit Settings(const ProfileHelp& profile) : profile_(&profile) {}
+
+  const KeyHelp* help(std::string_view key) const {
+    for (const auto keys : {profile_->keys, common_keys()}) {
+      const auto found = std::ranges::find(keys, key, &KeyHelp::name);
+      if (found != keys.end()) return &*found;
+    }
+    return nullptr;
+  }
+  Result<void> add(std::string_view item);
+
+  const ProfileHelp* profile_;
+  std::map<std::string_view, std::string_view, std::less<>> values_;
+};
+
+std::string names(std::span<const KeyHelp> keys) {
+  std::string list;
+  for (const KeyHelp& key : keys) list += " " + std::string(key.name);
+  return list;
+}
+
+/// Lower-case words and numbers joined by '|' are a closed set; upper case stands for anything.
+bool allowed(std::string_view values, std::string_view value) {
+  for (;;) {
+    const std::size_t bar = values.find('|');
+    const std::string_view one = values.substr(0, bar);
+    if (one == value || std::ranges::any_of(one, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+      return true;
+    }
+    if (bar == std::string_view::npos) return false;
+    values.remove_prefix(bar + 1);
+  }
+}
+
+Result<std::uint64_t> number(std::string_view key, std::string_view text, std::uint64_t max) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value > max) {
+    return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
+                                      ": want a number of at most " + decimal(max));
+  }
+  return value;
+}
+
+Result<void> Settings::add(std::string_view item) {
+  const std::size_t equals = item.find('=');
+  const std::string_view key = item.substr(0, equals);
+  const KeyHelp* known = help(key);
+  if (known == nullptr || equals == std::string_view::npos) {
+    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': want key=value; keys of " +
+                                      std::string(profile_->name) + ":" + names(profile_->keys) +
+                                      "; of all:" + names(common_keys()));
+  }
+  const std::string_view value = item.substr(equals + 1);
+  if (!allowed(known->values, value)) {
+    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': " + std::string(key) + " is " +
+                                      std::string(known->values));
+  }
+  if (!values_.emplace(key, value).second) {
+    return fail(Errc::DeviceSpec, "'" + std::string(key) + "' is given twice");
+  }
+  return {};
+}
+
+Result<Settings> Settings::parse(const ProfileHelp& profile, std::string_view text) {
+  Settings settings(profile);
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    TRY(settings.add(text.substr(0, comma)));
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  return settings;
+}
+
+/// "0-3;8" as WRP bits: a bit protects two sectors, so more may be protected than was asked for.
+Result<std::uint32_t> parse_wrp(std::string_view text, const ChipDescription& chip) {
+  std::uint32_t wrp = 0xFFFFFFFF;
+  const std::size_t count = chip.flash.sector_count();
+  while (!text.empty()) {
+    const std::size_t semicolon = text.find(';');
+    const std::string_view range = text.substr(0, semicolon);
+    const std::size_t dash = range.find('-');
+    TRY_ASSIGN(const std::uint64_t first, number("wrp", range.substr(0, dash), count - 1));
+    std::uint64_t last = first;
+    if (dash != std::string_view::npos) {
+      TRY_ASSIGN(last, number("wrp", range.substr(dash + 1), count - 1));
+    }
+    if (last < first) return fail(Errc::DeviceSpec, "wrp: a range runs upwards");
+    for (std::uint64_t sector = first; sector <= last; ++sector) {
+      wrp &= ~(1U << std::min<std::uint64_t>(sector / chip.sectors_per_wrp_bit, 31));
+    }
+    if (semicolon == std::string_view::npos) break;
+    text.remove_prefix(semicolon + 1);
+  }
+  return wrp;
+}
+
+/// Something that looks like firmware: a vector table that could start, then noise.
+Bytes plausible_application(std::uint32_t base, std::uint64_t seed) {
+  constexpr std::size_t kVectors = 84;  // STM32F105: 16 + 68
+  constexpr std::size_t kSize = 8192;
+  Bytes image;
+  append_le32(image, kRamEnd);
+  for (std::size_t i = 1; i < kVectors; ++i) {
+    append_le32(image, base + static_cast<std::uint32_t>(4 * kVectors + 8 * i) + 1);
+  }
+  for (std::size_t i = 0; image.size() < kSize; ++i) {
+    image.push_back(static_cast<std::uint8_t>(mix64(seed + i)));
+  }
+  return image;
+}
+
+void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_base,
+                std::uint64_t seed) {
+  if (fill == "app") {
+    chip.flash().load(application_base, plausible_application(application_base, seed));
+  } else if (fill == "noise") {
+    Bytes noise(chip.flash().bytes().size());
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+      noise[i] = static_cast<std::uint8_t>(mix64(seed ^ i));
+    }
+    chip.flash().load(chip.flash().geometry().base, noise);
+  }
+}
+
+struct Profile {
+  std::uint32_t application_base = kFlashBase;
+  std::string_view fill = "blank";
+};
+
+/// wrp= and rdp= change the chip of a file as well: as if somebody had set them before power-on.
+Result<void> apply_protection(Chip& chip, const Settings& settings) {
+  if (!settings.has("wrp") && !settings.has("rdp")) return {};
+  F1Options options = chip.options();
+  if (settings.has("wrp")) {
+    TRY_ASSIGN(options.wrp, parse_wrp(settings.get("wrp"), chip.description()));
+  }
+  const bool protect = settings.has("rdp") ? settings.on("rdp") : options.read_protected;
+  chip.load_option_bytes(encode_f1_options(protect ? 0x00 : kF1RdpKey, options));
+  return {};
+}
+
+Result<VirtualDevice::Parts> common_parts(const Settings& settings, const Profile& profile) {
+  VirtualDevice::Parts parts;
+  TRY_ASSIGN(parts.seed, number("seed", settings.get("seed"), ~std::uint64_t{0}));
+  TRY_ASSIGN(const std::uint64_t kib, number("flash", settings.get("flash"), 256));
+  parts.clock = settings.is("clock", "real") ? ClockChoice::Real : ClockChoice::Virtual;
+  parts.chip = std::make_unique<Chip>(stm32f105(static_cast<std::uint32_t>(kib)), parts.seed);
+  parts.chip->set_time_choice(settings.is("times", "min")   ? TimeChoice::Min
+                              : settings.is("times", "max") ? TimeChoice::Max
+                                                            : TimeChoice::Typical);
+  bool existing = false;
+  if (settings.has("state")) {
+    TRY_ASSIGN(StateFile file, StateFile::open(std::string(settings.get("state"))));
+    parts.state.emplace(std::move(file));
+    TRY_ASSIGN(existing, parts.state->load(*parts.chip));
+  }
+  if (!existing) {
+    const std::string_view fill = settings.has("fill") ? settings.get("fill") : profile.fill;
+    fill_flash(*parts.chip, fill, profile.application_base, parts.seed);
+  }
+  TRY(apply_protection(*parts.chip, settings));
+  if (settings.has("fault")) {
+    TRY_ASSIGN(parts.faults, parse_faults(settings.get("fault"), parts.seed));
+  }
+  Chip& chip = *parts.chip;
+  parts.boot.application_base = profile.application_base;
+  parts.boot.application_valid = [&chip](std::uint32_t base) {
+    return chip.application_plausible(base);
+  };
+  parts.boot.loader_startup = kFirmwareStartup;
+  return parts;
+}
+
+void add_runtime(const Settings& settings, VirtualDevice::Parts& parts) {
+  if (!settings.on("runtime")) return;
+  const bool will_detach = settings.is("detach", "will");
+  parts.make_application = [will_detach](Chip& chip, Firmware& firmware) {
+    return std::make_unique<RuntimeDfu>(will_detach, chip.unique_id(), firmware);
+  };
+}
+
+Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
+  TRY_ASSIGN(auto parts,
+             common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank"}));
+  const auto version = settings.is("rom", "2.0")   ? F105RomVersion::V2_0
+                       : settings.is("rom", "2.1") ? F105RomVersion::V2_1
+                                                   : F105RomVersion::V2_2;
+  Chip& chip = *parts.chip;
+  RomDescription rom = f105_rom(version, chip.description());
+  Bytes vector;
+  append_le32(vector, f105_rom_reset_vector(version));
+  chip.set_system_memory(static_cast<std::uint32_t>(chip.description().system_memory.begin + 4),
+                         vector);
+  if (settings.is("poll", "datasheet")) {
+    rom.poll = {.datasheet = true};
+  } else if (!settings.is("poll", "version")) {
+    TRY_ASSIGN(const std::uint64_t ms, number("poll", settings.get("poll"), 0xFFFFFF));
+    rom.poll = PollTimes::fixed(static_cast<std::uint32_t>(ms));
+  }
+  const RomSwitches switches{.block_address = settings.is("block-address", "wlength")
+                                                  ? BlockAddress::RequestLength
+                                                  : BlockAddress::TransferSize,
+                             .holds_while_busy = settings.on("held"),
+                             .rdp_refuses_set_address = settings.is("rdp-at", "set-address"),
+                             .reads_system_memory = settings.on("rom-read"),
+                             .short_block_at_end = settings.is("end", "short"),
+                             .leave_vanishes = settings.is("leave", "vanish"),
+                             .pointer_reset_by_set_interface = settings.is("pointer", "reset"),
+                             .misalignment_poisons = settings.on("poison")};
+  parts.make_loader = [rom, switches](Chip& c, Firmware& firmware) {
+    return std::make_unique<DfuSeRom>(rom, switches, c, firmware);
+  };
+  chip.boot0 = settings.has("boot0") ? settings.on("boot0") : !settings.on("runtime");
+  parts.boot.loader_first = [&chip](StartCause) { return chip.boots_system_memory(); };
+  // A jump into the ROM works only while read protection is off (ST community 83588).
+  parts.boot.loader_reachable = [&chip] { return !chip.options().read_protected; };
+  parts.boot.loader_startup = kRomStartup;
+  add_runtime(settings, parts);
+  return parts;
+}
+
+CubeVersion cube_version(const Settings& settings) {
+  return settings.is("middleware", "2.11.3") ? CubeVersion::V2_11_3 : CubeVersion::V2_5_3;
+}
+
+/// A CubeDfu with the hooks it calls.
+class CubeFirmware final : public Function {
+ public:
+  CubeFirmware(std::unique_ptr<CubeMedia> media, CubeOptions options, Chip& chip,
+               Firmware& firmware)
+      : media_(std::move(media)), dfu_(std::move(options), chip, *media_, firmware) {}
+
+  const DeviceDescription& description() const override { return dfu_.description(); }
+  Reply class_request(const Request& request) override { return dfu_.class_request(request); }
+  Duration busy_until() const override { return dfu_.busy_until(); }
+  void configured(bool yes) override { dfu_.configured(yes); }
+  void sent(Duration now) override { dfu_.sent(now); }
+
+ private:
+  std::unique_ptr<CubeMedia> media_;
+  CubeDfu dfu_;
+};
+
+Result<VirtualDevice::Parts> cubemx_skeleton(const Settings& settings) {
+  TRY_ASSIGN(auto parts, common_parts(settings, {.fill = "app"}));
+  CubeOptions options{.version = cube_version(settings),
+                      .layout = kCubeTemplateLayout,
+                      .leave_vanishes = settings.is("leave", "vanish")};
+  if (settings.has("layout")) {
+    options.layout = settings.is("layout", "media") ? "DFU MEDIA" : settings.get("layout");
+    std::ranges::replace(options.layout, ';', ',');
+  }
+  parts.make_loader = [options](Chip& chip, Firmware& firmware) {
+    return std::make_unique<CubeFirmware>(std::make_unique<TemplateMedia>(), options, chip,
+                                          firmware);
+  };
+  parts.boot.loader_first = [](StartCause) { return true; };
+  return parts;
+}
+
+/// ST's test of an application: only the stack word, by a mask.
+bool st_application_valid(const Chip& chip, std::uint32_t base) {
+  const auto stack = chip.read_word(base);
+  return stack && (*stack & 0x2FFE0000U) == 0x20000000U;
+}
+
+Result<VirtualDevice::Parts> st_f107_example(const Settings& settings) {
+  TRY_ASSIGN(auto parts,
+             common_parts(settings, {.application_base = F107ExampleMedia::kApplicationBase}));
+  Chip& chip = *parts.chip;
+  const CubeOptions options{.version = cube_version(settings),
+                            .layout = kF107ExampleLayout,
+                            .application_base = F107ExampleMedia::kApplicationBase,
+                            .leave_vanishes = settings.is("leave", "vanish")};
+  parts.make_loader = [options](Chip& c, Firmware& firmware) {
+    auto media = std::make_unique<F107ExampleMedia>(c, CubeDfu::kTransferSize);
+    return std::make_unique<CubeFirmware>(std::move(media), options, c, firmware);
+  };
+  // A person holds the key while plugging in, and lets go.
+  const bool button = settings.on("button");
+  parts.boot.loader_first = [button](StartCause cause) {
+    return button && cause == StartCause::PowerOn;
+  };
+  parts.boot.application_valid = [&chip](std::uint32_t base) {
+    return st_application_valid(chip, base);
+  };
+  parts.boot.loader_without_application = true;
+  return parts;
+}
+
+Result<VirtualDevice::Parts> dfu11(const Settings& settings) {
+  const bool runtime = settings.on("runtime");
+  TRY_ASSIGN(auto parts, common_parts(settings, {.application_base = kPlainApplicationBase,
+                                                 .fill = runtime ? "app" : "blank"}));
+  PlainDfuOptions options{.application_base = kPlainApplicationBase,
+                          .manifestation_tolerant = settings.on("tolerant"),
+                          .will_detach = settings.is("detach", "will"),
+                          .holds_while_busy = settings.on("held")};
+  if (!settings.is("poll", "exact")) {
+    TRY_ASSIGN(const std::uint64_t ms, number("poll", settings.get("poll"), 0xFFFFFF));
+    options.poll_ms = static_cast<std::uint32_t>(ms);
+  }
+  parts.make_loader = [options](Chip& chip, Firmware& firmware) {
+    return std::make_unique<PlainDfu>(options, chip, firmware);
+  };
+  parts.boot.loader_first = [runtime](StartCause) { return !runtime; };
+  parts.boot.loader_without_application = true;
+  add_runtime(settings, parts);
+  return parts;
+}
+
+using Maker = Result<VirtualDevice::Parts> (*)(const Settings&);
+constexpr Maker kMakers[] = {stm32f105_rom, cubemx_skeleton, st_f107_example, dfu11};
+static_assert(std::size(kMakers) == std::size(kProfiles));
+
+}  // namespace
+
+std::span<const ProfileHelp> profiles() {
+  return kProfiles;
+}
+std::span<const KeyHelp> common_keys() {
+  return kCommonKeys;
+}
+
+Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
+  const std::size_t comma = spec.find(',');
+  const std::string_view name = spec.substr(0, comma);
+  const auto profile = std::ranges::find(kProfiles, name, &ProfileHelp::name);
+  if (profile == std::end(kProfiles)) {
+    std::string list;
+    for (const ProfileHelp& p : kProfiles) list += " " + std::string(p.name);
+    return fail(Errc::DeviceSpec, "no profile '" + std::string(name) + "'; there are:" + list);
+  }
+  const std::string_view rest = comma == std::string_view::npos ? "" : spec.substr(comma + 1);
+  TRY_ASSIGN(const Settings settings, Settings::parse(*profile, rest));
+  TRY_ASSIGN(auto parts, kMakers[profile - std::begin(kProfiles)](settings));
+  return std::make_unique<VirtualDevice>(std::move(parts));
+}
+
+}  // namespace sureflash::sim
