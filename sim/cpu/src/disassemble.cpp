@@ -31,18 +31,14 @@ std::string shift_suffix(const Instruction& in) {
   return ", " + std::string(kShifts[static_cast<std::size_t>(in.shift)]) + " #" + number(in.amount);
 }
 
-/// MOV (register) has the name of its shift.
+/// The 16-bit MOV (register) has the name of its shift.
 std::string shifted_move(const Instruction& in) {
-  const bool plain = in.shift == Shift::Lsl && in.amount == 0;
-  std::string text(plain ? "mov" : kShifts[static_cast<std::size_t>(in.shift)]);
-  if (in.sets_flags) text += 's';
-  if (in.length == 4 && in.shift != Shift::Rrx) text += ".w";
-  text += ' ';
+  std::string text(kShifts[static_cast<std::size_t>(in.shift)]);
+  text += "s ";
   text += kRegisters[in.d];
   text += ", ";
   text += kRegisters[in.m];
-  if (!plain && in.shift != Shift::Rrx) text += ", #" + number(in.amount);
-  return text;
+  return text + ", #" + number(in.amount);
 }
 
 bool has_register_offset(Op op) {
@@ -87,7 +83,7 @@ std::string memory_operand(const Instruction& in) {
   const bool negative = (in.imm >> 31) != 0;
   const std::string offset = (negative ? "#-" : "#") + number(negative ? 0 - in.imm : in.imm);
   if (!in.index) return "[" + base + "], " + offset;
-  if (in.imm == 0 && !in.writeback) return "[" + base + "]";
+  if (in.imm == 0 && !in.writeback && in.length == 4) return "[" + base + "]";
   return "[" + base + ", " + offset + "]" + (in.writeback ? "!" : "");
 }
 
@@ -115,14 +111,11 @@ std::string it_block(std::uint32_t imm) {
 
 std::string special_register(const Instruction& in) {
   const bool writes = in.op == Op::Msr;
-  const std::string bits = !writes         ? ""
-                           : in.width == 2 ? "_nzcvq"
-                           : in.width == 1 ? "_g"
-                           : in.width == 3 ? "_nzcvqg"
-                                           : "_";
+  static constexpr std::string_view kFields[] = {"", "_s", "_f", "_fs"};
+  const std::string bits(writes ? kFields[in.width & 3] : "");
   switch (in.imm) {
     case 0:
-      return writes ? "CPSR" + bits : "CPSR";
+      return "CPSR" + bits;
     case 1:
       return "IAPSR";
     case 2:
@@ -178,7 +171,8 @@ std::string barrier_option(std::uint32_t option) {
 }
 
 std::string interrupt_flags(std::uint32_t imm) {
-  std::string text = (imm & 4) != 0 ? "id " : "ie ";
+  std::string text = (imm & 4) != 0 ? "id" : "ie";
+  if ((imm & 3) != 0) text += ' ';
   if ((imm & 2) != 0) text += 'i';
   if ((imm & 1) != 0) text += 'f';
   return text;
@@ -198,8 +192,8 @@ std::string field(char code, const Instruction& in, std::uint32_t address) {
       return number(in.imm);
     case '-':
       return number(0 - in.imm);
-    case 'x':
-      return plain_hex(in.imm);
+    case '4':
+      return std::string(4 - plain_hex(in.imm).size(), '0') + plain_hex(in.imm);
     case 'b':
       return number(in.width);
     case 'B':
@@ -219,7 +213,7 @@ std::string field(char code, const Instruction& in, std::uint32_t address) {
     case 'l':
       return register_list(in.imm);
     case 't':
-      return "0x" + plain_hex(address + 4 + in.imm);
+      return plain_hex(address + 4 + in.imm);
     case 'c':
       return std::string(kConditions[in.condition]);
     case 'I':
