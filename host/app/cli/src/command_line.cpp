@@ -101,10 +101,50 @@ void add_file_commands(CommandLine& line) {
       ->type_name("FORMAT");
 }
 
+void add_serve_command(CommandLine& line, CLI::App& sim_command) {
+  Options& o = line.options;
+  auto* serve =
+      add(line, sim_command, "serve", "Let other programs use virtual devices", sim_serve);
+  serve
+      ->add_option("PROFILE", o.profiles,
+                   "as behind sim: in --device; several make several devices")
+      ->required()
+      ->type_name("");
+  auto* where = serve->add_option_group("where");
+  where
+      ->add_option(
+          "--testbed", o.testbed,
+          "folder to make: programs started with the two variables it prints see the devices")
+      ->type_name("FOLDER");
+  where->add_flag("--usbip", o.usbip, "USB/IP server: `usbip attach` gives a kernel the devices");
+  where->add_option("--usbredir", o.usbredir, "socket for QEMU's usb-redir (one device)")
+      ->type_name("SOCKET");
+  where->require_option(1);
+  serve->add_option("--address", o.listen_address, "address for USB/IP")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  serve->add_option("--port", o.tcp_port, "TCP port for USB/IP")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(0, 65535).description(""))
+      ->capture_default_str();
+}
+
+void add_usb_commands(CommandLine& line) {
+  auto* setup_command =
+      add(line, *line.app, "setup",
+          "Give yourself the right to use DFU devices (Linux: a udev rule)", setup);
+  setup_command->add_flag("--dry-run", line.options.dry_run, "show the rule and change nothing");
+  auto* trace_command = line.app->add_subcommand("trace", "Recorded sessions (--trace)");
+  trace_command->require_subcommand(1);
+  auto* show = add(line, *trace_command, "show", "Explain a recorded session", trace_show);
+  show->add_option("FILE", line.options.file, "as written by --trace")->required()->type_name("");
+}
+
 void add_other_commands(CommandLine& line) {
   CLI::App& app = *line.app;
   auto* sim_command = app.add_subcommand("sim", "Virtual devices");
   sim_command->require_subcommand(1);
+  add_serve_command(line, *sim_command);
   add(line, *sim_command, "list", "Show the profiles of virtual devices and their keys", sim_list);
 
   auto* completion_command =
@@ -140,7 +180,8 @@ std::unique_ptr<CommandLine> make_command_line() {
   app.require_subcommand(1);
   app.fallthrough();
   app.get_formatter()->column_width(34);
-  app.add_option("-d,--device", o.device, "which device, e.g. sim:stm32f105")->type_name("DEVICE");
+  app.add_option("-d,--device", o.device, "port path (1-2.4), VID:PID, serial=TEXT, or sim:PROFILE")
+      ->type_name("DEVICE");
   app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")
       ->type_name("CHIP");
   app.add_flag("--json", o.json, "one JSON object per line instead of text");
@@ -151,13 +192,17 @@ std::unique_ptr<CommandLine> make_command_line() {
                                                                    {"never", ColorMode::Never}})
               .description(""))
       ->type_name("WHEN");
+  app.add_option("--trace", o.trace_file, "record the session in a file")->type_name("FILE");
+  app.add_flag("--trace-firmware", o.trace_firmware, "with the bytes of the firmware");
   add_device_commands(*line);
+  add_usb_commands(*line);
   add_file_commands(*line);
   add_other_commands(*line);
   app.footer(
       "Examples:\n"
       "  sureflash image info firmware.elf\n"
-      "  sureflash program firmware.elf --run --device sim:stm32f105\n"
+      "  sureflash program firmware.elf --run\n"
+      "  sureflash program firmware.elf --device sim:stm32f105\n"
       "  sureflash sim list\n\n" +
       std::string(exit_code_help()));
   return line;

@@ -16,6 +16,9 @@ int run_program(const Options& options, Output& output);
 int options_show(const Options& options, Output& output);
 int image_info(const Options& options, Output& output);
 int image_convert(const Options& options, Output& output);
+int setup(const Options& options, Output& output);
+int trace_show(const Options& options, Output& output);
+int sim_serve(const Options& options, Output& output);
 int sim_list(const Options& options, Output& output);
 
 }  // namespace sureflash::cli

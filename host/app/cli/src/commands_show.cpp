@@ -80,18 +80,6 @@ constexpr std::uint64_t kSectorsMax = 100'000;
 
 }  // namespace
 
-int list(const Options& options, Output& output) {
-  if (options.device.empty()) {
-    return report(output, Error(Errc::NoDevice).in(Stage::Open));
-  }
-  int exit = 0;
-  auto opened = open_target(options, output, exit, Mode::AsItIs);
-  if (!opened) return exit;
-  show_device(output, opened->device->label(), opened->target);
-  output.result("list", {{"devices", Json::array({to_json(opened->target)})}});
-  return 0;
-}
-
 int info(const Options& options, Output& output) {
   int exit = 0;
   auto opened = open_target(options, output, exit, Mode::AsItIs);

@@ -6,6 +6,7 @@
 #include "options.hpp"
 
 #include "sureflash/sim/model/profiles.hpp"
+#include "sureflash/transport/libusb/device.hpp"
 #include "sureflash/transport/transport.hpp"
 #include "sureflash/update/target.hpp"
 
@@ -14,18 +15,20 @@ namespace sureflash::cli {
 /// A device that is open, and what is known of it.
 class Device {
  public:
-  /// `--device`: "sim:PROFILE[,key=value…]". Errors: DeviceSpec, NoDevice and what opening gives.
+  /// `--device`: "sim:PROFILE[,key=value…]", or a USB device (see parse_selector); the only DFU
+  /// device there is without it. Errors: DeviceSpec, NoDevice, SeveralDevices, PermissionDenied,
+  /// DeviceBusy, and for --trace FileUnwritable.
   static Result<std::unique_ptr<Device>> open(const Options& options);
   ~Device();
 
-  /// As given, for people: "sim:stm32f105".
+  /// For people: "sim:stm32f105", "usb 1-2".
   const std::string& label() const { return label_; }
-  transport::Transport& transport() { return *transport_; }
+  transport::Transport& transport() { return recorder_ ? *recorder_ : *transport_; }
 
   /// Runs a job with progress on `output`; Ctrl-C is obeyed.
   template <class T>
   Result<T> run(Task<T> job, Output& output) {
-    auto result = transport::run(*transport_, std::move(job), observer(output));
+    auto result = transport::run(transport(), std::move(job), observer(output));
     output.end_progress();
     return result;
   }
@@ -35,11 +38,20 @@ class Device {
 
  private:
   Device() = default;
+  Result<void> open_virtual(const Options& options);
+  Result<void> open_usb(const Options& options);
+  Result<void> record(const Options& options);
   transport::Observer observer(Output& output);
 
   std::string label_;
   std::unique_ptr<sim::VirtualDevice> virtual_device_;
   std::unique_ptr<transport::Transport> transport_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> trace_file_{nullptr, nullptr};
+  std::unique_ptr<transport::Transport> recorder_;
 };
+
+/// "1-2.4" (port path), "0483:df11" (VID:PID), "serial=STM32"; several joined by commas.
+/// Errors: DeviceSpec.
+Result<transport::Selector> parse_selector(std::string_view text);
 
 }  // namespace sureflash::cli

@@ -18,6 +18,8 @@ struct Options {
   std::string chip;
   bool json = false;
   ColorMode color = ColorMode::Auto;
+  std::string trace_file;
+  bool trace_firmware = false;
 
   // files and addresses
   std::string file;
@@ -39,6 +41,14 @@ struct Options {
   bool no_blank = false;
   bool force = false;
   std::string shell;
+
+  // sim serve
+  std::vector<std::string> profiles;
+  std::string testbed;
+  std::string usbredir;
+  bool usbip = false;
+  std::string listen_address = "127.0.0.1";
+  unsigned tcp_port = 3240;
 };
 
 /// The command line, described once: help, man page and shell completion are made from it.

@@ -56,6 +56,8 @@ class Output {
   bool ask(std::string_view question);
 
   std::FILE* out() const { return streams_.out; }
+  /// For whoever waits at the other end of a pipe.
+  void flush() { std::fflush(streams_.out); }
 
  private:
   /// The stream for progress, warnings and errors; what was said on `out` comes before it.
