@@ -152,9 +152,11 @@ Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_l
       co_return fail(std::move(e));
     }
     const Duration pause = std::min(wanted, operation_limit - waited);
-    const Answer answer = co_await step(Wait{pause});
-    co_await check(answer, "a wait");
-    waited += pause;
+    if (pause > Duration::zero()) {
+      const Answer answer = co_await step(Wait{pause});
+      co_await check(answer, "a wait");
+      waited += pause;
+    }
     last = co_await get_status(std::max(limits_.transfer, operation_limit - waited));
     wanted = poll_time(last);
   }

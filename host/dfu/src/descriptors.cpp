@@ -218,7 +218,7 @@ Result<std::string> parse_string_descriptor(ByteView bytes) {
   return text;
 }
 
-Task<Descriptors> read_descriptors() {
+Task<Descriptors> read_descriptors(Strings strings) {
   Descriptors d;
   const Bytes device =
       co_await get_descriptor(DescriptorType::Device, 0, 0, proto::kDeviceDescriptorLength);
@@ -232,6 +232,7 @@ Task<Descriptors> read_descriptors() {
       load_le16(header, 2), proto::kConfigurationDescriptorLength, kConfigurationMax);
   const Bytes configuration = co_await get_descriptor(DescriptorType::Configuration, 0, 0, total);
   d.dfu = co_await parse_configuration(configuration, d.warnings);
+  if (strings == Strings::Leave) co_return d;
 
   const std::uint16_t language = co_await get_language();
   d.manufacturer = co_await get_string(d.device.iManufacturer, language);

@@ -7,7 +7,7 @@
 namespace sureflash::update {
 
 Task<EnteredDfuMode> enter_dfu_mode(Duration timeout) {
-  const dfu::Descriptors before = co_await dfu::read_descriptors();
+  const dfu::Descriptors before = co_await dfu::read_descriptors(dfu::Strings::Leave);
   if (before.dfu.mode == dfu::Mode::Dfu) co_return EnteredDfuMode::WasThere;
 
   dfu::Client client(before.dfu.interface_number);
@@ -25,7 +25,7 @@ Task<EnteredDfuMode> enter_dfu_mode(Duration timeout) {
     co_return fail(Error(Errc::DidNotReturn, "after DFU_DETACH").in(Stage::Open));
   }
   co_await dfu::check(returned, "the wait for its return");
-  const dfu::Descriptors after = co_await dfu::read_descriptors();
+  const dfu::Descriptors after = co_await dfu::read_descriptors(dfu::Strings::Leave);
   if (after.dfu.mode != dfu::Mode::Dfu) {
     co_return fail(Error(Errc::UnexpectedState, "it came back in run-time mode after DFU_DETACH")
                        .in(Stage::Open));

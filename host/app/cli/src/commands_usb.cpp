@@ -207,8 +207,9 @@ int trace_show(const Options& options, Output& output) {
   transport::trace::Explainer explainer;
   for (const transport::trace::Entry& entry : trace->entries) {
     const std::string text = explainer.explain(entry);
-    output.line(text);
-    output.event("step", {{"line", entry.line}, {"text", text}});
+    const double seconds = std::chrono::duration<double>(entry.answer.time).count();
+    output.line(fmt::format("{:>11.6f}  {}", seconds, text));
+    output.event("step", {{"line", entry.line}, {"time_s", seconds}, {"text", text}});
   }
   output.result("trace show", {{"steps", trace->entries.size()}});
   return 0;

@@ -85,8 +85,13 @@ Result<Interface> parse_configuration(ByteView bytes, std::vector<std::string>& 
 /// NULs at the end go. Errors: BadDescriptor (header not valid).
 Result<std::string> parse_string_descriptor(ByteView bytes);
 
+enum class Strings : std::uint8_t {
+  Read,
+  Leave,  ///< all texts stay empty; DfuSe is known by bcdDFUVersion only
+};
+
 /// Reads everything above from the device.
 /// Errors: those of the parsers, and of the wire.
-Task<Descriptors> read_descriptors();
+Task<Descriptors> read_descriptors(Strings strings = Strings::Read);
 
 }  // namespace sureflash::dfu
