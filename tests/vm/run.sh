@@ -31,8 +31,8 @@ get_kernel() {
   kernel=$cache/$package
   [[ -f $kernel/vmlinux ]] && return
   mkdir -p "$kernel.new"
-  (cd "$kernel.new" && apt-get download "$package" && dpkg -x "$package"_*.deb root)
-  python3 - "$kernel.new"/root/boot/vmlinuz-* "$kernel.new/vmlinux" <<'EOF'
+  (cd "$kernel.new" && apt-get download "$package" && dpkg -x "$package"_*.deb tree)
+  python3 - "$kernel.new"/tree/boot/vmlinuz-* "$kernel.new/vmlinux" <<'EOF'
 import lzma, sys
 image = open(sys.argv[1], "rb").read()
 start = image.index(b"\xfd7zXZ\x00")
@@ -44,26 +44,26 @@ EOF
 
 # add_program PATH: with every library that it needs.
 add_program() {
-  install -D "$1" "$work/root/usr/bin/$(basename "$1")"
+  install -D "$1" "$work/guest/usr/bin/$(basename "$1")"
   ldd "$1" | grep -o '/[^ ]*' | while read -r library; do
-    install -D "$library" "$work/root$library"
+    install -D "$library" "$work/guest$library"
   done
 }
 
 make_ramdisk() {
   local module
-  mkdir -p "$work/root"/{bin,dev,proc,sys,modules,usr/bin,var/run}
-  install "$(command -v busybox)" "$work/root/bin/busybox"
-  "$work/root/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -sf busybox "$work/root/bin/$applet"; done
+  mkdir -p "$work/guest"/{bin,dev,proc,sys,modules,usr/bin,var/run}
+  install "$(command -v busybox)" "$work/guest/bin/busybox"
+  "$work/guest/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -sf busybox "$work/guest/bin/$applet"; done
   for module in usb-common usbcore xhci-hcd xhci-pci e1000 usbip-core vhci-hcd; do
-    find "$kernel/root/lib/modules" -name "$module.ko" -exec cp {} "$work/root/modules/" \;
+    find "$kernel/tree/lib/modules" -name "$module.ko" -exec cp {} "$work/guest/modules/" \;
   done
   add_program "$(command -v dfu-util)"
   add_program /usr/sbin/usbip
-  install -m 755 "$here/init.sh" "$work/root/init"
-  sed -i "s/^export PATH.*/&\nUSBIP_PORT=$tcp_port/" "$work/root/init"
-  python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(65536))' >"$work/root/fw.bin"
-  (cd "$work/root" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/ramdisk"
+  install -m 755 "$here/init.sh" "$work/guest/init"
+  sed -i "s/^export PATH.*/&\nUSBIP_PORT=$tcp_port/" "$work/guest/init"
+  python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(65536))' >"$work/guest/fw.bin"
+  (cd "$work/guest" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/ramdisk"
 }
 
 tcp_port=$((20000 + RANDOM % 20000))

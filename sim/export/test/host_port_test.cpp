@@ -101,6 +101,21 @@ TEST_F(HostPortTest, LeaveHappensWhenTheWallClockIsThere) {
   EXPECT_EQ(port.identity()->product_id(), 0xDF11);
 }
 
+TEST_F(HostPortTest, WhatATransferBringsAboutInTheFutureHasNotHappenedYet) {
+  DfuDevice device({.run_time = true});
+  HostPort port(device, Pace::Real, clock());
+  ASSERT_EQ(wait(port), Event::Arrived);
+  port.control({0x21, 0, 1000, 0, 0}, {}, {}, 1s);
+  device.delay(proto::DfuRequest::GetStatus, 1s);
+  Bytes reply(6);
+  get_status(port, reply);  // during which the device leaves
+  const Duration asked = wall_;
+  EXPECT_FALSE(device.attached());
+  EXPECT_EQ(port.tick(), Event::None);
+  EXPECT_EQ(wait(port), Event::Left);
+  EXPECT_GE(wall_ - asked, 990ms);
+}
+
 TEST_F(HostPortTest, PulledCableIsSeenAtOnceEvenWhileTheDeviceIsAhead) {
   DfuDevice device;
   HostPort port(device, Pace::Real, clock());

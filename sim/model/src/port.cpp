@@ -114,7 +114,8 @@ Completion Port::control(const Setup& setup, ByteView out, ByteSpan in, Duration
   // What the transfer brought about (a reset, a leave) happens after its status stage unless the
   // device held it, so a device that is gone by now has still answered.
   if (reply.holds > Duration::zero() && lost()) return {Handshake::Gone, reply.actual};
-  return {reply.handshake, reply.handshake == Handshake::Ack ? moved : 0};
+  // A stall in the status stage comes after the data.
+  return {reply.handshake, reply.handshake == Handshake::Ack ? moved : reply.actual};
 }
 
 Reply Port::standard(const Setup& setup, ByteSpan in) {
