@@ -4,7 +4,9 @@
 // adds. The DSP extension is absent, as on the M3: its encodings are undefined.
 //
 // Text: %d %n %m %a registers, %i constant, %h shift, %S "s" when flags are set, %M address, %l
-// list, %t target of a branch, %c condition, %w "!", %b width as given, %B width plus one.
+// list, %t target of a branch, %c condition, %w "!", %b width as given, %B width plus one, %W width
+// of BFI and BFC, %- negative constant, %4 four hex digits, %H the 16-bit shifts, %I an IT block,
+// %p flags of CPS, %s special register, %o option of a barrier.
 
 #include "encodings.hpp"
 

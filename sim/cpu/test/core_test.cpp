@@ -67,6 +67,19 @@ TEST(Core, FaultRecordIsExactAndBranchesAreKept) {
   EXPECT_EQ(branches[1].to, kStart);
 }
 
+TEST(Core, FaultInsideAnItBlockStacksItsPlaceThere) {
+  TestBoard board;
+  // r5 = 0x30 << 24; cmp r5, r5; itt eq; addeq r1, #1; ldreq r0, [r5]
+  board.program({0x2530, 0x062D, 0x42AD, 0xBF04, 0x3101, 0x6828, kLoop});
+  set_vector(board, exception::kHardFault, kStart + 12);
+  board.core.run(200);
+  EXPECT_EQ(board.core.last_fault()->pc, kStart + 10);
+  std::uint32_t stacked_xpsr = 0;
+  std::memcpy(&stacked_xpsr, board.ram.data() + 0xFFE0 + 28, 4);
+  EXPECT_EQ(stacked_xpsr, 0x61000800U);  // Z, C, Thumb; one instruction left, condition EQ
+  EXPECT_EQ(board.core.reg(1), 1U);
+}
+
 TEST(Core, StoreFaultsAreImpreciseLikeSiliconWhenAskedFor) {
   for (const bool imprecise : {false, true}) {
     TestBoard board(Config{.imprecise_store_faults = imprecise});

@@ -358,11 +358,12 @@ class Differential {
     m.xpsr = 0x01000000 | (static_cast<std::uint32_t>(random_()) & kFlags);
     for (auto at = p.instructions.rbegin(); at != p.instructions.rend(); ++at) {
       const Generated& g = *at;
-      // Now and then an address without memory; not for exclusives, whose alignment Unicorn
-      // ignores.
+      // Now and then an address without memory; not for exclusives, which Unicorn checks in another
+      // order.
       const bool wild = random_() % 32 == 0 && (g.needs & kExclusive) == 0;
-      if ((g.needs & kMemory) != 0 && !wild) {
-        m.r[g.base] = ram_address((g.needs & kAligned) != 0);
+      if ((g.needs & kMemory) != 0) {
+        m.r[g.base] = wild ? 0x30000000 | (static_cast<std::uint32_t>(random_()) & 0x00FFFFFC)
+                           : ram_address((g.needs & kAligned) != 0);
         if (g.index != g.base) m.r[g.index] = static_cast<std::uint32_t>(random_() % 256);
       }
       if ((g.needs & kTargetInM) != 0) m.r[g.m] = code_address();

@@ -6,12 +6,12 @@
 #define REG8(address) (*(volatile uint8_t*)(address))
 
 /* Test device. */
-#define DEVICE_FAILED REG(0x40010000)   /* line of a failed check */
-#define DEVICE_EXIT REG(0x40010004)     /* number of checks made; ends the program */
-#define DEVICE_RAISE REG(0x40010008)    /* interrupt line goes high */
-#define DEVICE_LOWER REG(0x4001000C)    /* interrupt line goes low */
-#define DEVICE_TIMER REG(0x40010010)    /* line 5 goes high in that many cycles */
-#define DEVICE_SCRATCH REG(0x40010014)  /* storage */
+#define DEVICE_FAILED REG(0x40010000)  /* line of a failed check */
+#define DEVICE_EXIT REG(0x40010004)    /* number of checks made; ends the program */
+#define DEVICE_RAISE REG(0x40010008)   /* interrupt line goes high */
+#define DEVICE_LOWER REG(0x4001000C)   /* interrupt line goes low */
+#define DEVICE_TIMER REG(0x40010010)   /* line 5 goes high in that many cycles */
+#define DEVICE_SCRATCH REG(0x40010014) /* storage */
 
 #define ICSR REG(0xE000ED04)
 #define VTOR REG(0xE000ED08)
@@ -43,11 +43,11 @@ extern volatile uint32_t checks;
     if (!(condition)) DEVICE_FAILED = __LINE__; \
   } while (0)
 
-#define READ_SPECIAL(name)                             \
-  ({                                                   \
-    uint32_t value_;                                   \
-    __asm volatile("mrs %0, " #name : "=r"(value_));   \
-    value_;                                            \
+#define READ_SPECIAL(name)                           \
+  ({                                                 \
+    uint32_t value_;                                 \
+    __asm volatile("mrs %0, " #name : "=r"(value_)); \
+    value_;                                          \
   })
 #define WRITE_SPECIAL(name, value) \
   __asm volatile("msr " #name ", %0\n isb" ::"r"((uint32_t)(value)) : "memory")

@@ -1,5 +1,6 @@
 /* Self-checking program for the core: exceptions, faults, priorities, stacks, SysTick, bit-band.
-   Every expectation is from the ARMv7-M Architecture Reference Manual (DDI 0403E), section in the comment. */
+   Every expectation is from the ARMv7-M Architecture Reference Manual (DDI 0403E), section in the
+   comment. */
 #include "board.h"
 
 volatile uint32_t checks;
@@ -32,10 +33,14 @@ __attribute__((naked)) static void fault_handler(void) {
 
 static volatile uint32_t order[16];
 static volatile uint32_t order_count;
-static void log_order(uint32_t what) { order[order_count++ & 15] = what; }
+static void log_order(uint32_t what) {
+  order[order_count++ & 15] = what;
+}
 
 static volatile uint32_t ticks, svc_number, pendsv_count;
-static void systick_handler(void) { ++ticks; }
+static void systick_handler(void) {
+  ++ticks;
+}
 __attribute__((used)) static void svc(struct frame* frame) {
   svc_number = ((uint8_t*)frame->pc)[-2];
   frame->r0 = frame->r0 * 2 + 1;
@@ -69,8 +74,12 @@ static void irq0(void) {
   __asm volatile("dsb\n isb");
   log_order(11);
 }
-static void irq1(void) { log_order(20); }
-static void irq2(void) { log_order(30); }
+static void irq1(void) {
+  log_order(20);
+}
+static void irq2(void) {
+  log_order(30);
+}
 /* Line 3 is level triggered: it comes back until it is lowered. */
 static volatile uint32_t level_count;
 static void irq3(void) {
@@ -88,11 +97,29 @@ __attribute__((naked)) static void irq5(void) {
   __asm volatile("mov r0, sp\n push {r4, lr}\n bl timer\n pop {r4, pc}");
 }
 
-__attribute__((section(".vectors"), used, aligned(512))) static const void* const vectors[16 + 8] = {
-    &stack_top,    start, fault_handler, fault_handler, fault_handler, fault_handler,
-    fault_handler, 0,     0,             0,             0,             svc_handler,
-    fault_handler, 0,     pendsv_handler, systick_handler,
-    irq0,          irq1,  irq2,          irq3,          irq2,          irq5};
+__attribute__((section(".vectors"), used,
+               aligned(512))) static const void* const vectors[16 + 8] = {&stack_top,
+                                                                          start,
+                                                                          fault_handler,
+                                                                          fault_handler,
+                                                                          fault_handler,
+                                                                          fault_handler,
+                                                                          fault_handler,
+                                                                          0,
+                                                                          0,
+                                                                          0,
+                                                                          0,
+                                                                          svc_handler,
+                                                                          fault_handler,
+                                                                          0,
+                                                                          pendsv_handler,
+                                                                          systick_handler,
+                                                                          irq0,
+                                                                          irq1,
+                                                                          irq2,
+                                                                          irq3,
+                                                                          irq2,
+                                                                          irq5};
 
 /* B1.5.6: registers survive, xPSR and PC are those of the instruction. */
 static void faults(void) {
@@ -133,10 +160,11 @@ static void faults(void) {
   /* B3.1: no code in the peripheral region. */
   skip_bytes = 0;
   uint32_t back;
-  __asm volatile("adr %0, 1f\n adds %0, #1\n mov r1, #0x40000000\n adds r1, #1\n"
-                 "ldr r2, =landing_\n str %0, [r2]\n ldr r2, =jump_back_\n mov r3, #1\n str r3, [r2]\n"
-                 "blx r1\n b 1f\n .ltorg\n .align 2\n 1:"
-                 : "=&l"(back)::"r1", "r2", "r3", "lr", "memory");
+  __asm volatile(
+      "adr %0, 1f\n adds %0, #1\n mov r1, #0x40000000\n adds r1, #1\n"
+      "ldr r2, =landing_\n str %0, [r2]\n ldr r2, =jump_back_\n mov r3, #1\n str r3, [r2]\n"
+      "blx r1\n b 1f\n .ltorg\n .align 2\n 1:"
+      : "=&l"(back)::"r1", "r2", "r3", "lr", "memory");
   CHECK(seen_count == 7 && seen_ipsr == 4 && CFSR == 1 && seen.pc == 0x40000000);
   CFSR = CFSR;
   SHCSR = 0;
@@ -287,9 +315,11 @@ static void threads(void) {
   switching_ = 1;
   __asm volatile(
       "mov r5, sp\n mov r0, #2\n msr control, r0\n isb\n"
-      "ldr r4, =thread_work_loops_\n 1: ldr r0, =0xE000ED04\n mov r1, #0x10000000\n str r1, [r0]\n isb\n"
+      "ldr r4, =thread_work_loops_\n 1: ldr r0, =0xE000ED04\n mov r1, #0x10000000\n str r1, [r0]\n "
+      "isb\n"
       "ldr r1, [r4]\n adds r1, #1\n str r1, [r4]\n cmp r1, #10\n bne 1b\n"
-      "mov r0, #0\n msr control, r0\n isb\n b 2f\n .ltorg\n 2:" ::: "r0", "r1", "r4", "r5", "memory");
+      "mov r0, #0\n msr control, r0\n isb\n b 2f\n .ltorg\n 2:" ::
+          : "r0", "r1", "r4", "r5", "memory");
   switching_ = 0;
   extern volatile uint32_t thread_work_loops_;
   CHECK(thread_work_loops_ == 10 && thread_work[1] == 10 && READ_SPECIAL(msp) == main_sp);
@@ -337,8 +367,8 @@ static void bit_band(void) {
   CHECK(DEVICE_SCRATCH == 0x80000010);
 }
 
-/* An interrupt at every place of a row of IT blocks: the stacked xPSR holds the rest of the block, and the
-   sum is right whatever is interrupted (B1.4.2). */
+/* An interrupt at every place of a row of IT blocks: the stacked xPSR holds the rest of the block,
+   and the sum is right whatever is interrupted (B1.4.2). */
 static void interrupts_in_it_blocks(void) {
   uint32_t inside = 0;
   ISER(0) = 1u << 5;
@@ -376,9 +406,9 @@ static void stack_alignment(void) {
 static void code_in_ram(void) {
   static uint16_t code[4] __attribute__((aligned(4)));
   uint32_t (*function)(void) = (uint32_t(*)(void))((uint32_t)code | 1);
-  for (uint32_t i = 0; i < 5; ++i) { /* rewritten each time */
-    code[0] = (uint16_t)(0x2000 | i);  /* movs r0, #i */
-    code[1] = 0x4770;                  /* bx lr */
+  for (uint32_t i = 0; i < 5; ++i) {  /* rewritten each time */
+    code[0] = (uint16_t)(0x2000 | i); /* movs r0, #i */
+    code[1] = 0x4770;                 /* bx lr */
     __asm volatile("dsb\n isb" ::: "memory");
     CHECK(function() == i);
   }
