@@ -175,6 +175,7 @@ HostPort::Done HostPort::carry_out(Transfer transfer) {
 HostPort::Done HostPort::control(const proto::Setup& setup, ByteView out, ByteSpan in,
                                  Duration timeout) {
   return carry_out([&] {
+    ++control_transfers_;
     const auto completion = device_->control(setup, out, in, timeout);
     const bool selects =
         setup.bmRequestType == proto::kStandardOutInterface &&

@@ -74,14 +74,20 @@ sim::Pace pace(const sim::VirtualDevice& device) {
   return device.clock() == sim::ClockChoice::Real ? sim::Pace::Real : sim::Pace::Fast;
 }
 
-/// Serves until Ctrl-C, then keeps the chips.
-int serve_until_interrupted(sim::Loop& loop, const Devices& devices, Output& output) {
+/// Serves until Ctrl-C, then keeps the chips and says how much they were used.
+int serve_until_interrupted(sim::Loop& loop, const Devices& devices,
+                            const std::vector<sim::HostPort*>& ports, Output& output) {
   constexpr Duration kLookForInterrupt = 100ms;
   while (interrupt_count() == 0) loop.run_once(kLookForInterrupt);
   for (const auto& device : devices) {
     if (auto saved = device->save(); !saved) return report(output, saved.error());
   }
-  output.note("stopped");
+  Json transfers = Json::array();
+  for (const sim::HostPort* port : ports) {
+    output.note(fmt::format("stopped after {} control transfers", port->control_transfers()));
+    transfers.push_back(port->control_transfers());
+  }
+  output.result("sim serve", {{"control_transfers", std::move(transfers)}});
   return 0;
 }
 
@@ -89,8 +95,10 @@ int serve_testbed(const Options& options, const Devices& devices, Output& output
   sim::Loop loop;
   auto testbed = sim::Testbed::create(loop, options.testbed);
   if (!testbed) return report(output, testbed.error());
+  std::vector<sim::HostPort*> ports;
   for (const auto& device : devices) {
     const std::string port = (*testbed)->add(device->usb(), pace(*device));
+    ports.push_back(&(*testbed)->port(port));
     output.note(fmt::format("device on port {}", port));
   }
   Json variables = Json::array();
@@ -101,7 +109,7 @@ int serve_testbed(const Options& options, const Devices& devices, Output& output
   output.event("serving", {{"environment", std::move(variables)}});
   output.flush();
   output.note("any program started with these variables sees the devices; Ctrl-C ends it");
-  return serve_until_interrupted(loop, devices, output);
+  return serve_until_interrupted(loop, devices, ports, output);
 }
 
 int serve_usbip(const Options& options, const Devices& devices, Output& output) {
@@ -110,15 +118,17 @@ int serve_usbip(const Options& options, const Devices& devices, Output& output) 
       sim::UsbipServer::create(loop, {.address = options.listen_address,
                                       .tcp_port = static_cast<std::uint16_t>(options.tcp_port)});
   if (!server) return report(output, server.error());
+  std::vector<sim::HostPort*> ports;
   for (const auto& device : devices) {
     const std::string bus_id = (*server)->add(device->usb(), pace(*device));
+    ports.push_back(&(*server)->port(bus_id));
     output.line(fmt::format("usbip --tcp-port {} attach -r {} -b {}", (*server)->tcp_port(),
                             options.listen_address, bus_id));
   }
   output.event("serving", {{"address", options.listen_address}, {"port", (*server)->tcp_port()}});
   output.flush();
   output.note("run this as root, with the module vhci-hcd loaded; Ctrl-C ends it");
-  return serve_until_interrupted(loop, devices, output);
+  return serve_until_interrupted(loop, devices, ports, output);
 }
 
 int serve_usbredir(const Options& options, const Devices& devices, Output& output) {
@@ -136,7 +146,7 @@ int serve_usbredir(const Options& options, const Devices& devices, Output& outpu
   output.event("serving", {{"socket", options.usbredir}});
   output.flush();
   output.note("give this to qemu-system; Ctrl-C ends it");
-  return serve_until_interrupted(loop, devices, output);
+  return serve_until_interrupted(loop, devices, {&(*server)->port()}, output);
 }
 
 std::string joined(const std::vector<std::string>& words) {

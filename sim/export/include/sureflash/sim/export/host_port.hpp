@@ -59,6 +59,8 @@ class HostPort {
   const Identity* identity() const { return visible_ ? &*identity_ : nullptr; }
   /// The wall clock.
   Duration wall() const { return wall_(); }
+  /// Control transfers carried out for programs, enumeration not counted.
+  std::uint64_t control_transfers() const { return control_transfers_; }
 
   /// One control transfer of the enumerated device. `timeout` is in device time.
   Done control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout);
@@ -99,8 +101,9 @@ class HostPort {
   std::optional<std::uint32_t> given_up_on_;  ///< attachment that could not be enumerated
   std::optional<Identity> identity_;
   std::map<std::uint16_t, std::uint16_t> alt_settings_;  ///< by interface; as the host has set them
-  bool visible_ = false;                                 ///< `identity_` has been announced
-  bool changed_ = false;                                 ///< not the same device after a reset
+  std::uint64_t control_transfers_ = 0;
+  bool visible_ = false;  ///< `identity_` has been announced
+  bool changed_ = false;  ///< not the same device after a reset
   bool cable_changed_ = false;
 };
 
