@@ -1,6 +1,7 @@
+#include "command_line.hpp"
+
 #include "commands.hpp"
 #include "exit_code.hpp"
-#include "options.hpp"
 #include <fmt/format.h>
 
 namespace sureflash::cli {

@@ -1,5 +1,5 @@
+#include "command_line.hpp"
 #include "exit_code.hpp"
-#include "options.hpp"
 #include <fmt/format.h>
 
 namespace sureflash::cli {

@@ -3,9 +3,9 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "command_line.hpp"
 #include "exit_code.hpp"
 #include "interrupt.hpp"
-#include "options.hpp"
 #include <fmt/format.h>
 
 namespace sureflash::cli {

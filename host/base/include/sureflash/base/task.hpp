@@ -35,7 +35,15 @@ struct Execution {
   std::optional<Step> pending;
   Answer answer;
   std::coroutine_handle<> asking;  ///< the coroutine that asked for `pending`
+  /// Who runs next. Coroutines never resume one another: that would nest on the stack wherever the
+  /// compiler makes no tail call of it (GCC without optimisation, wasm32).
+  std::coroutine_handle<> ready;
   bool finished = false;
+
+  /// Runs until a step is asked for or the job is over.
+  void run() {
+    while (ready) std::exchange(ready, nullptr).resume();
+  }
 };
 
 enum class OnError : std::uint8_t { EndParent, TellParent };
@@ -48,15 +56,17 @@ struct PromiseBase {
   std::optional<Error> error;
 
   /// This coroutine is over. Finds who goes on: the first ancestor that wants to know.
-  std::coroutine_handle<> finish() noexcept {
+  void finish() noexcept {
     PromiseBase* p = this;
     while (p->parent != nullptr) {
-      if (!p->error || p->on_error == OnError::TellParent) return p->parent->self;
+      if (!p->error || p->on_error == OnError::TellParent) {
+        execution->ready = p->parent->self;
+        return;
+      }
       p->parent->error = std::move(p->error);
       p = p->parent;
     }
-    p->execution->finished = true;
-    return std::noop_coroutine();
+    execution->finished = true;
   }
 
   std::suspend_always initial_suspend() noexcept { return {}; }
@@ -64,9 +74,7 @@ struct PromiseBase {
     struct Final {
       PromiseBase* promise;
       bool await_ready() noexcept { return false; }
-      std::coroutine_handle<> await_suspend(std::coroutine_handle<>) noexcept {
-        return promise->finish();
-      }
+      void await_suspend(std::coroutine_handle<>) noexcept { promise->finish(); }
       void await_resume() noexcept {}
     };
     return Final{this};
@@ -156,12 +164,12 @@ struct TaskAwaiter {
 
   bool await_ready() noexcept { return false; }
   template <class P>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
+  void await_suspend(std::coroutine_handle<P> parent) noexcept {
     PromiseBase& child = task.handle().promise();
     child.parent = &parent.promise();
     child.execution = child.parent->execution;
     child.on_error = mode;
-    return task.handle();
+    child.execution->ready = task.handle();
   }
   auto await_resume() {
     if constexpr (mode == OnError::TellParent)
@@ -177,9 +185,9 @@ struct ResultAwaiter {
 
   bool await_ready() noexcept { return result.has_value(); }
   template <class P>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) noexcept {
+  void await_suspend(std::coroutine_handle<P> h) noexcept {
     h.promise().error.emplace(std::move(result).error());
-    return h.promise().finish();
+    h.promise().finish();
   }
   T await_resume() {
     if constexpr (!std::is_void_v<T>) return *std::move(result);
@@ -269,14 +277,16 @@ class Process {
   const Step* next() {
     if (!started_) {
       started_ = true;
-      task_.handle().resume();
+      execution_.ready = task_.handle();
+      execution_.run();
     }
     return execution_.finished ? nullptr : &*execution_.pending;
   }
   /// Precondition: next() returned a step that was not answered yet.
   void answer(Answer a) {
     execution_.answer = a;
-    std::exchange(execution_.asking, nullptr).resume();
+    execution_.ready = std::exchange(execution_.asking, nullptr);
+    execution_.run();
   }
   /// Precondition: next() returned nullptr.
   Result<T> result() && { return task_.handle().promise().take(); }

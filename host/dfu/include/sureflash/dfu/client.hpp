@@ -46,11 +46,11 @@ class Client {
   Task<proto::DfuState> get_state();
   Task<> abort();
 
-  /// Brings the device to dfuIDLE from every state. A busy device gets limits().operation to finish.
-  /// CLRSTATUS is sent only in dfuERROR, in states no specification names (ST's middleware has a state
-  /// 15), and to a device that hangs in dfuDNBUSY; others get ABORT. Errors: NoIdle after
-  /// `kIdleAttempts`, and those of the wire.
-  /// Source: DFU 1.1, A.1; ST deviations: AN3156, usbd_dfu.c.
+  /// Brings the device to dfuIDLE from every state. A busy device gets limits().operation to
+  /// finish. CLRSTATUS is sent only in dfuERROR, in states no specification names (ST's middleware
+  /// has a state 15), and to a device that hangs in dfuDNBUSY; others get ABORT. Errors: NoIdle
+  /// after `kIdleAttempts`, and those of the wire. Source: DFU 1.1, A.1; ST deviations: AN3156,
+  /// usbd_dfu.c.
   Task<> to_idle();
 
   /// Polls until the device is not busy (dfuDNBUSY, dfuMANIFEST and their -SYNC states) any more,
