@@ -154,8 +154,8 @@ Task<> start_program(Session& session, std::uint32_t address) {
   const std::uint32_t stack = load_le32(bytes, 0);
   const std::uint32_t reset = load_le32(bytes, 4);
   const Target& target = session.target();
-  const bool in_ram =
-      target.chip == nullptr || (stack > target.chip->ram.begin && stack <= target.chip->ram.end);
+  const bool in_ram = target.chip == nullptr || target.chip->ram.empty() ||
+                      (stack > target.chip->ram.begin && stack <= target.chip->ram.end);
   if (!in_ram || (reset & 1) == 0 || target.area_at(reset) == nullptr) {
     co_await fail(Error(Errc::VectorTableImplausible,
                         "stack pointer " + hex(stack) + ", reset vector " + hex(reset))

@@ -72,13 +72,14 @@ Result<void> check_vectors(const Target& target, const image::Image& image, std:
   const auto table = image::read_vector_table(image, start);
   if (!table) return implausible("the image is shorter than a vector table");
   std::span<const AddressRange> ram = image::kAnyRam;
-  if (target.chip != nullptr) ram = std::span(&target.chip->ram, 1);
+  const bool ram_known = target.chip != nullptr && !target.chip->ram.empty();
+  if (ram_known) ram = std::span(&target.chip->ram, 1);
   const auto check = image::check_vector_table(*table, image, ram);
   if (check.plausible()) return {};
   if (!check.sp_in_ram) {
     return implausible("the initial stack pointer is " + hex(table->sp) +
-                       (target.chip != nullptr ? "; the RAM is " + text(target.chip->ram)
-                                               : std::string("; that is not in RAM")));
+                       (ram_known ? "; the RAM is " + text(target.chip->ram)
+                                  : std::string("; that is not in RAM")));
   }
   if (!check.sp_aligned) {
     return implausible("the initial stack pointer is " + hex(table->sp) + ", not a multiple of 4");

@@ -46,8 +46,11 @@ void identify_chip(Target& target, const IdentifyOptions& options) {
     target.chip = options.chip;
     target.chip_source = ChipSource::User;
   } else if (id) {
-    target.chip = stm32::find_chip_by_product_id(*id);
-    if (target.chip != nullptr) target.chip_source = ChipSource::ProductString;
+    const auto found = stm32::find_chips_by_product_id(*id);
+    if (found.size() == 1) {
+      target.chip = found.front();
+      target.chip_source = ChipSource::ProductString;
+    }
   }
 }
 
@@ -94,7 +97,7 @@ Task<std::optional<Bytes>> probe(stm32::DfuSe& dfuse, std::uint8_t alt, std::uin
 }
 
 const Area* option_area(const Target& target) {
-  if (target.chip == nullptr) return nullptr;
+  if (target.chip == nullptr || target.chip->option_bytes.empty()) return nullptr;
   const auto it = std::ranges::find_if(
       target.areas, [&](const Area& area) { return area.map.contains(target.chip->option_bytes); });
   return it == target.areas.end() ? nullptr : &*it;
@@ -107,7 +110,7 @@ Task<> read_protection(stm32::DfuSe& dfuse, Target& target) {
         co_await probe(dfuse, area->alt_setting, static_cast<std::uint32_t>(range.begin),
                        range.size(), "the option bytes", target);
   }
-  if (target.option_block) {
+  if (target.option_block && target.chip->family == "F1") {
     auto options = stm32::F1OptionBytes::parse(*target.option_block);
     if (options) {
       target.options = *options;

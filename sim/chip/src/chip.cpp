@@ -28,7 +28,13 @@ Chip::Chip(ChipDescription description, std::uint64_t seed)
   Bytes size;
   append_le16(size, static_cast<std::uint16_t>(flash_.range().size() / 1024));
   set_system_memory(description_.flash_size_register, size);
-  load_option_bytes(encode_f1_options(kF1RdpKey, {}));
+  if (description_.option_format == OptionFormat::F1) {
+    load_option_bytes(encode_f1_options(kF1RdpKey, {}));
+  } else {
+    Bytes options(option_flash_.range().size(), 0xFF);
+    options[0] = kRdpLevel0;
+    load_option_bytes(options);
+  }
   power_cycle();
 }
 
@@ -51,18 +57,60 @@ FlashResult Chip::program_option(std::uint32_t address, std::uint8_t value) {
   return result;
 }
 
+FlashResult Chip::remove_read_protection() {
+  if (description_.option_format == OptionFormat::F1) {
+    FlashResult result = erase_options();
+    if (result.outcome != FlashOutcome::Ok) return result;
+    const FlashResult written = program_option(option_flash_.geometry().base, kF1RdpKey);
+    return {written.outcome, result.duration + written.duration};
+  }
+  flash_.set_protection(std::vector<bool>(flash_.geometry().sector_count(), false));
+  const FlashResult wiped = flash_.mass_erase();
+  if (wiped.outcome != FlashOutcome::Ok) return wiped;
+  Bytes options(option_flash_.bytes().begin(), option_flash_.bytes().end());
+  options[0] = kRdpLevel0;
+  const FlashResult written = write_option_block(options);
+  return {written.outcome, wiped.duration + written.duration};
+}
+
+FlashResult Chip::write_option_block(ByteView bytes) {
+  FlashResult result = erase_options();
+  if (result.outcome != FlashOutcome::Ok) return result;
+  const std::uint32_t unit = option_flash_.geometry().program_unit;
+  for (std::uint32_t i = 0; i < bytes.size(); i += unit) {
+    const std::uint32_t at = option_flash_.geometry().base + i;
+    const FlashResult step = description_.option_format == OptionFormat::F1
+                                 ? program_option(at, bytes[i])
+                                 : option_flash_.program(at, bytes.subspan(i, unit));
+    result.duration += step.duration;
+    if (step.outcome == FlashOutcome::PowerLost) return {step.outcome, result.duration};
+  }
+  return result;
+}
+
+void Chip::protect_sectors(std::vector<bool> sectors) {
+  user_protection_ = std::move(sectors);
+  apply_protection();
+}
+
 void Chip::set_unique_id(const UniqueId& id) {
   unique_id_ = id;
   set_system_memory(description_.unique_id_address, id);
 }
 
 void Chip::set_system_memory(std::uint32_t address, ByteView bytes) {
+  // Some parts have these outside the range that their ROM lets be read.
+  if (!description_.system_memory.contains(AddressRange::sized(address, bytes.size()))) return;
   const auto offset = static_cast<std::ptrdiff_t>(address - description_.system_memory.begin);
   std::copy(bytes.begin(), bytes.end(), system_memory_.begin() + offset);
 }
 
 void Chip::reset() {
-  options_ = F1Options::decode(option_flash_.bytes());
+  if (description_.option_format == OptionFormat::F1) {
+    options_ = F1Options::decode(option_flash_.bytes());
+  } else {
+    options_ = {.read_protected = option_flash_.bytes()[0] != kRdpLevel0};
+  }
   apply_protection();
 }
 
@@ -71,7 +119,8 @@ void Chip::apply_protection() {
   for (std::size_t sector = 0; sector < protection.size(); ++sector) {
     const std::size_t bit = std::min<std::size_t>(sector / description_.sectors_per_wrp_bit, 31);
     const bool by_rdp = options_.read_protected && sector < description_.rdp_protects_sectors;
-    protection[sector] = (options_.wrp >> bit & 1U) == 0 || by_rdp;
+    const bool by_user = sector < user_protection_.size() && user_protection_[sector];
+    protection[sector] = (options_.wrp >> bit & 1U) == 0 || by_rdp || by_user;
   }
   flash_.set_protection(std::move(protection));
 }

@@ -68,7 +68,7 @@ FlashResult Flash::erase_sector(std::uint32_t address) {
   const auto sector = geometry_.sector_at(address);
   if (!sector) return {FlashOutcome::OutOfRange, {}};
   if (protected_[sector->index]) return {FlashOutcome::WriteProtected, {}};
-  return erase(sector->range, erase_time(*sector));
+  return erase(sector->range, geometry_.times.erase(sector->range.size()).pick(choice_));
 }
 
 FlashResult Flash::mass_erase() {
@@ -77,12 +77,6 @@ FlashResult Flash::mass_erase() {
     return {FlashOutcome::WriteProtected, {}};
   }
   return erase(range_, geometry_.times.mass_erase.pick(choice_));
-}
-
-Duration Flash::erase_time(const Sector& sector) const {
-  const auto kib = static_cast<Duration::rep>(sector.range.size() / 1024);
-  return geometry_.times.erase_fixed.pick(choice_) +
-         geometry_.times.erase_per_kib.pick(choice_) * kib;
 }
 
 FlashResult Flash::erase(AddressRange range, Duration duration) {

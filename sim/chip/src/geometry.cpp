@@ -2,6 +2,17 @@
 
 namespace sureflash::sim {
 
+TimeRange FlashTimes::erase(std::uint64_t sector_size) const {
+  for (const OfSize& of : erase_of_size) {
+    if (of.sector_size == sector_size) return of.erase;
+  }
+  const auto kib = static_cast<Duration::rep>(sector_size / 1024);
+  const auto sum = [&](Duration TimeRange::*figure) {
+    return erase_fixed.*figure + erase_per_kib.*figure * kib;
+  };
+  return {sum(&TimeRange::min), sum(&TimeRange::typical), sum(&TimeRange::max)};
+}
+
 AddressRange FlashGeometry::range() const {
   std::uint64_t size = 0;
   for (const SectorRun& run : runs) size += std::uint64_t{run.count} * run.size;

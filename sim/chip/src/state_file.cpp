@@ -141,7 +141,7 @@ Result<void> decode_state(ByteView file, Chip& chip) {
   const ByteView flash = reader.take(reader.u32());
   const std::size_t sectors = reader.u32();
   const ByteView wear = reader.take(sectors * 4);
-  const ByteView options = reader.take(kF1OptionBytes);
+  const ByteView options = reader.take(chip.option_bytes().size());
   const ByteView id = reader.take(std::tuple_size_v<UniqueId>);
   const std::uint32_t crc = reader.u32();
   if (!reader.complete()) return fail(Errc::Truncated, "chip file ends early");

@@ -17,6 +17,13 @@ constexpr std::size_t kCommandWithAddress = 5;
 constexpr Duration kStatusTransfer = BusTiming{}.transfer(proto::kStatusReplyLength);
 /// The host sees dfuMANIFEST, then the device leaves.
 constexpr Duration kLeaveDelay = 1ms;
+/// Device Feature: 2.7 V to 3.6 V, 32 bits at once; bytes 1 to 3 must stay 0xFF.
+constexpr std::uint32_t kSupplyWord = 0xFFFFFF03;
+constexpr std::uint32_t kSupplyMask = 0xFFFFFF00;
+constexpr std::uint32_t kWordBytes = 4;
+/// L43x V9.1: only longer writes are corrupted, and only in these steps (AN2606).
+constexpr std::size_t kCorruptAbove = 256;
+constexpr std::size_t kCorruptStep = 8;
 
 }  // namespace
 
@@ -32,6 +39,7 @@ void DfuSeRom::restart() {
   pointer_ = rom_.pointer_at_start;
   poisoned_ = false;
   pending_ = false;
+  stuck_ = false;
   data_.clear();
 }
 
@@ -57,16 +65,37 @@ void DfuSeRom::interface_selected(std::uint8_t, std::uint8_t) {
 DfuAction DfuSeRom::action(DfuEvent event) const {
   if (event == DfuEvent::Detach) return DfuAction::Answer;
   if (state() == DfuState::DfuIdle && event == DfuEvent::DnloadEnd) return DfuAction::End;
-  if (state() == DfuState::DfuDnBusy && event == DfuEvent::GetStatus) return DfuAction::Answer;
+  if (state() == DfuState::DfuDnBusy && event == DfuEvent::GetStatus) return busy_action();
   return strict_action(state(), event);
 }
 
+DfuAction DfuSeRom::busy_action() const {
+  const bool early = now_ < poll_over_;
+  if (switches_.while_busy == WhileBusy::Strict && early) return DfuAction::StallToError;
+  if (switches_.while_busy == WhileBusy::StallsLater && !early && !stuck_) return DfuAction::Stall;
+  return DfuAction::Answer;
+}
+
+bool DfuSeRom::intercept(DfuEvent event, Duration now) {
+  now_ = now;
+  if (!stuck_ || event != DfuEvent::ClrStatus) return false;
+  if (state() == DfuState::DfuDnBusy) {
+    fail_with(DfuStatus::ErrUnknown);
+  } else {
+    stuck_ = false;
+    to_idle();
+  }
+  return true;
+}
+
 Duration DfuSeRom::busy_until() const {
-  return switches_.holds_while_busy ? done_at_ : Duration::zero();
+  return switches_.while_busy == WhileBusy::Holds ? done_at_ : Duration::zero();
 }
 
 void DfuSeRom::pass(Duration now) {
-  if (state() != DfuState::DfuDnBusy || now < done_at_ || work_.resets || work_.power_lost) return;
+  const bool stays = work_.resets || work_.power_lost || stuck_;
+  if (state() != DfuState::DfuDnBusy || now < done_at_ || stays) return;
+  if (switches_.while_busy == WhileBusy::Strict && now < poll_over_) return;
   if (work_.status == DfuStatus::Ok) {
     enter(DfuState::DfuDnloadSync);
   } else {
@@ -117,6 +146,7 @@ Reply DfuSeRom::start_work(const Request& request) {
   pending_ = false;
   work_ = execute();
   done_at_ = request.now + kStatusTransfer + work_.duration;
+  poll_over_ = request.now + std::chrono::milliseconds(work_.poll_ms);
   enter(DfuState::DfuDnBusy);
   if (work_.power_lost) {
     firmware_->lose_power(done_at_);
@@ -139,7 +169,8 @@ DfuSeRom::Work DfuSeRom::execute_command() {
   }
   if (data_.size() == 1) {
     if (command == DfuSeCommand::Erase) return mass_erase();
-    if (command == DfuSeCommand::ReadUnprotect) return read_unprotect();
+    const bool known = std::ranges::find(rom_.commands, data_[0]) != rom_.commands.end();
+    if (command == DfuSeCommand::ReadUnprotect && known) return read_unprotect();
   }
   // What a ROM says to a command it does not know is not documented.
   return {.status = DfuStatus::ErrTarget};
@@ -170,8 +201,11 @@ bool DfuSeRom::note(Work& work, FlashResult result) const {
 }
 
 DfuSeRom::Work DfuSeRom::erase_page(std::uint32_t address) {
-  const TimeRange& time = chip_->flash().geometry().times.erase_fixed;
-  Work work{.poll_ms = poll_value(rom_.poll.erase_ms, time.typical)};
+  const FlashGeometry& geometry = chip_->flash().geometry();
+  const auto sector = geometry.sector_at(address);
+  const Duration time =
+      sector ? geometry.times.erase(sector->range.size()).typical : Duration::zero();
+  Work work{.poll_ms = poll_value(rom_.poll.erase_ms, time)};
   const RomRegion* region = region_at(AddressRange::sized(address, 1));
   if (read_protected()) {
     work.status = DfuStatus::ErrVendor;
@@ -179,17 +213,28 @@ DfuSeRom::Work DfuSeRom::erase_page(std::uint32_t address) {
     work.status = DfuStatus::ErrTarget;
   } else {
     note(work, chip_->flash().erase_sector(address));
+    stuck_ = sector && switches_.stuck_busy_from_sector &&
+             sector->index >= *switches_.stuck_busy_from_sector;
   }
   return work;
 }
 
 DfuSeRom::Work DfuSeRom::mass_erase() {
   const TimeRange& time = chip_->flash().geometry().times.mass_erase;
-  Work work{.poll_ms = poll_value(rom_.poll.mass_erase_ms, time.typical)};
+  const bool announced_fixed = rom_.poll.mass_erase_ms != 0;
+  Work work{.poll_ms = announced_fixed ? rom_.poll.mass_erase_ms : poll_value(0, time.typical)};
   if (read_protected()) {
     work.status = DfuStatus::ErrVendor;
-  } else {
+  } else if (switches_.mass_erase == MassErase::Works) {
     note(work, chip_->flash().mass_erase());
+  } else if (switches_.mass_erase == MassErase::FirstHalf) {
+    const std::size_t half = chip_->flash().geometry().sector_count() / 2;
+    for (std::size_t i = 0; i < half; ++i) {
+      const AddressRange range = chip_->flash().geometry().sector(i).range;
+      if (!note(work, chip_->flash().erase_sector(static_cast<std::uint32_t>(range.begin)))) break;
+    }
+  } else if (switches_.mass_erase == MassErase::Refused) {
+    work.status = DfuStatus::ErrTarget;
   }
   return work;
 }
@@ -203,9 +248,7 @@ DfuSeRom::Work DfuSeRom::read_unprotect() {
     chip_->clear_ram();
     return work;
   }
-  const std::uint32_t rdp = chip_->description().options.base;
-  if (!note(work, chip_->erase_options())) return work;
-  if (!note(work, chip_->program_option(rdp, kF1RdpKey))) return work;
+  if (!note(work, chip_->remove_read_protection())) return work;
   chip_->clear_ram();
   work.resets = true;
   return work;
@@ -233,7 +276,14 @@ DfuSeRom::Work DfuSeRom::write() {
   if (region == nullptr || region->kind == Kind::SystemMemory) {
     return {.status = DfuStatus::ErrTarget};
   }
+  if (region->kind == Kind::DeviceFeature) return write_device_feature();
   const std::uint32_t unit = rom_.write_alignment;
+  const bool corrupted = switches_.corrupts_odd_lengths && region->kind == Kind::Flash &&
+                         data_.size() > kCorruptAbove && data_.size() % kCorruptStep != 0;
+  if (corrupted) {
+    data_.resize(data_.size() / kCorruptStep * kCorruptStep);
+    for (std::uint8_t& byte : data_) byte = static_cast<std::uint8_t>(~byte);
+  }
   if (address % unit != 0 || data_.size() % unit != 0) poisoned_ = switches_.misalignment_poisons;
   if (poisoned_ || address % unit != 0 || data_.size() % unit != 0) {
     return {.status = DfuStatus::ErrTarget};
@@ -252,14 +302,35 @@ DfuSeRom::Work DfuSeRom::write() {
       return {.poll_ms = poll_value(rom_.poll.set_address_ms, {})};
     }
     case Kind::SystemMemory:
+    case Kind::Blank:
+    case Kind::DeviceFeature:
       break;
   }
   return {.status = DfuStatus::ErrTarget};
 }
 
+/// Anything but a supply range in byte 0 and 0xFF in the others is refused.
+DfuSeRom::Work DfuSeRom::write_device_feature() {
+  if (data_.size() != kWordBytes || !rom_.wide_times) return {.status = DfuStatus::ErrTarget};
+  const std::uint32_t word = load_le32(data_, 0);
+  if ((word & kSupplyMask) != kSupplyMask || (word & 0xFF) > 4) {
+    return {.status = DfuStatus::ErrTarget};
+  }
+  const FlashGeometry& usual = chip_->description().flash;
+  const bool wide = word == kSupplyWord;
+  chip_->flash().set_mode(wide ? kWordBytes : usual.program_unit,
+                          wide ? *rom_.wide_times : usual.times);
+  return {.poll_ms = poll_value(rom_.poll.set_address_ms, {})};
+}
+
 DfuSeRom::Work DfuSeRom::write_flash(std::uint32_t address) {
   Flash& flash = chip_->flash();
   const std::uint32_t unit = flash.geometry().program_unit;
+  // A part of a unit is filled up: the rest of that unit can be programmed only after an erase.
+  const std::uint32_t front = address % unit;
+  data_.insert(data_.begin(), front, flash.geometry().erased);
+  data_.resize((data_.size() + unit - 1) / unit * unit, flash.geometry().erased);
+  address -= front;
   const auto units = static_cast<Duration::rep>(data_.size() / unit);
   Work work{.poll_ms = poll_value(rom_.poll.write_ms,
                                   flash.geometry().times.program_unit.typical * units)};
@@ -273,12 +344,7 @@ DfuSeRom::Work DfuSeRom::write_flash(std::uint32_t address) {
 DfuSeRom::Work DfuSeRom::write_option_bytes() {
   Work work{.poll_ms = poll_value(rom_.poll.erase_ms,
                                   chip_->description().options.times.erase_fixed.typical)};
-  if (!note(work, chip_->erase_options())) return work;
-  for (std::uint32_t i = 0; i < kF1OptionBytes; i += 2) {
-    if (!note(work, chip_->program_option(chip_->description().options.base + i, data_[i]))) {
-      return work;
-    }
-  }
+  if (!note(work, chip_->write_option_block(data_))) return work;
   work.resets = true;
   return work;
 }
@@ -301,7 +367,9 @@ Reply DfuSeRom::upload(const Request& request) {
   const std::size_t count = std::min(left, request.in.size());
   if (count < request.in.size() && !switches_.short_block_at_end)
     return refuse(DfuStatus::ErrTarget);
-  if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count))) {
+  if (region->kind == Kind::Blank || region->kind == Kind::DeviceFeature) {
+    std::fill_n(request.in.begin(), count, std::uint8_t{0xFF});
+  } else if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count))) {
     return refuse(DfuStatus::ErrTarget);
   }
   if (count < request.in.size()) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/proto/chips.hpp"
 #include "sureflash/sim/model/cube_dfu.hpp"
 #include "sureflash/sim/model/dfuse_rom.hpp"
 #include "sureflash/sim/model/plain_dfu.hpp"
@@ -18,7 +19,7 @@ constexpr KeyHelp kCommonKeys[] = {
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
     {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
     {"fill", "blank|app|noise", "", "what a new chip's flash holds"},
-    {"flash", "64|128|256", "256", "KiB of flash"},
+    {"flash", "KIB", "", "KiB of flash (default: the largest member)"},
     {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
     {"rdp", "0|1", "0", "read protection"},
     {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
@@ -30,7 +31,8 @@ constexpr KeyHelp kRomKeys[] = {
     {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
     {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
     {"poll", "version|datasheet|N", "version", "bwPollTimeout in ms (100, 0, …)"},
-    {"held", "0|1", "1", "GETSTATUS while busy: NAKed, or answered dfuDNBUSY"},
+    {"held", "0|1|strict", "1",
+     "GETSTATUS while busy: NAKed, answered dfuDNBUSY, or refused before the poll time is over"},
     {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
     {"rdp-at", "access|set-address", "access", "where read protection refuses"},
     {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
@@ -39,6 +41,25 @@ constexpr KeyHelp kRomKeys[] = {
     {"poison", "0|1", "1", "one misaligned write spoils the following"},
     {"functional", "last|each", "last",
      "after which interface descriptors the functional one stands"},
+};
+constexpr KeyHelp kChipKeys[] = {
+    {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
+    {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
+    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
+    {"poll", "rom|datasheet|N", "rom", "bwPollTimeout in ms (100, 0, …)"},
+    {"held", "rom|0|1|strict|later", "rom",
+     "GETSTATUS while busy: NAKed (1), answered (0), refused before (strict) or after (later) the "
+     "poll time"},
+    {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
+    {"rdp-at", "access|set-address", "access", "where read protection refuses"},
+    {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
+    {"end", "stall|short", "stall", "UPLOAD across the end of a memory"},
+    {"pointer", "keep|reset", "keep", "the address pointer at SET_INTERFACE"},
+    {"poison", "0|1", "1", "one misaligned write spoils the following"},
+    {"functional", "last|each", "last",
+     "after which interface descriptors the functional one stands"},
+    {"mass-erase", "rom|works|refused|ignored|half", "rom", "what a mass erase does"},
+    {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
 };
 constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
@@ -65,6 +86,8 @@ constexpr ProfileHelp kProfiles[] = {
 /// AN2606 table 229: boot loader to enumeration with a 25 MHz crystal.
 constexpr Duration kRomStartup = 460ms;
 constexpr Duration kFirmwareStartup = 20ms;
+/// Lines without a figure in that table: about what most others need.
+constexpr Duration kStartupAssumed = 300ms;
 constexpr std::uint32_t kFlashBase = 0x08000000;
 constexpr std::uint32_t kPlainApplicationBase = 0x08002000;
 constexpr std::uint32_t kRamEnd = 0x20010000;
@@ -158,10 +181,9 @@ Result<Settings> Settings::parse(const ProfileHelp& profile, std::string_view te
   return settings;
 }
 
-/// "0-3;8" as WRP bits: a bit protects two sectors, so more may be protected than was asked for.
-Result<std::uint32_t> parse_wrp(std::string_view text, const ChipDescription& chip) {
-  std::uint32_t wrp = 0xFFFFFFFF;
-  const std::size_t count = chip.flash.sector_count();
+/// "0-3;8": calls `each` with every sector.
+template <class Each>
+Result<void> each_sector(std::string_view text, std::size_t count, const Each& each) {
   while (!text.empty()) {
     const std::size_t semicolon = text.find(';');
     const std::string_view range = text.substr(0, semicolon);
@@ -172,12 +194,19 @@ Result<std::uint32_t> parse_wrp(std::string_view text, const ChipDescription& ch
       TRY_ASSIGN(last, number("wrp", range.substr(dash + 1), count - 1));
     }
     if (last < first) return fail(Errc::DeviceSpec, "wrp: a range runs upwards");
-    for (std::uint64_t sector = first; sector <= last; ++sector) {
-      wrp &= ~(1U << std::min<std::uint64_t>(sector / chip.sectors_per_wrp_bit, 31));
-    }
+    for (std::uint64_t sector = first; sector <= last; ++sector) each(sector);
     if (semicolon == std::string_view::npos) break;
     text.remove_prefix(semicolon + 1);
   }
+  return {};
+}
+
+/// "0-3;8" as WRP bits: a bit protects two sectors, so more may be protected than was asked for.
+Result<std::uint32_t> parse_wrp(std::string_view text, const ChipDescription& chip) {
+  std::uint32_t wrp = 0xFFFFFFFF;
+  TRY(each_sector(text, chip.flash.sector_count(), [&](std::uint64_t sector) {
+    wrp &= ~(1U << std::min<std::uint64_t>(sector / chip.sectors_per_wrp_bit, 31));
+  }));
   return wrp;
 }
 
@@ -212,11 +241,45 @@ void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_bas
 struct Profile {
   std::uint32_t application_base = kFlashBase;
   std::string_view fill = "blank";
+  /// Null: an F105.
+  const proto::ChipData* chip = nullptr;
 };
+
+Result<ChipDescription> chip_description(const Settings& settings, const Profile& profile) {
+  std::uint64_t kib =
+      profile.chip != nullptr ? proto::layout_size(profile.chip->layout) / 1024 : 256;
+  if (settings.has("flash")) {
+    TRY_ASSIGN(kib, number("flash", settings.get("flash"), kib));
+  }
+  const auto size = static_cast<std::uint32_t>(kib);
+  if (profile.chip == nullptr) {
+    if (kib == 64 || kib == 128 || kib == 256) return stm32f105(size);
+  } else if (auto chip = st_chip(*profile.chip, size)) {
+    return *std::move(chip);
+  }
+  return fail(Errc::DeviceSpec, "flash=" + decimal(kib) + ": no such size");
+}
+
+/// Parts whose option bytes are not modelled: only RDP is in them.
+Result<void> protect_other(Chip& chip, const Settings& settings) {
+  if (settings.has("wrp")) {
+    std::vector<bool> sectors(chip.flash().geometry().sector_count());
+    TRY(each_sector(settings.get("wrp"), sectors.size(),
+                    [&](std::uint64_t sector) { sectors[sector] = true; }));
+    chip.protect_sectors(std::move(sectors));
+  }
+  if (settings.has("rdp")) {
+    Bytes options(chip.option_bytes().begin(), chip.option_bytes().end());
+    options[0] = settings.on("rdp") ? 0x00 : kRdpLevel0;
+    chip.load_option_bytes(options);
+  }
+  return {};
+}
 
 /// wrp= and rdp= change the chip of a file as well: as if somebody had set them before power-on.
 Result<void> apply_protection(Chip& chip, const Settings& settings) {
   if (!settings.has("wrp") && !settings.has("rdp")) return {};
+  if (chip.description().option_format != OptionFormat::F1) return protect_other(chip, settings);
   F1Options options = chip.options();
   if (settings.has("wrp")) {
     TRY_ASSIGN(options.wrp, parse_wrp(settings.get("wrp"), chip.description()));
@@ -229,9 +292,9 @@ Result<void> apply_protection(Chip& chip, const Settings& settings) {
 Result<VirtualDevice::Parts> common_parts(const Settings& settings, const Profile& profile) {
   VirtualDevice::Parts parts;
   TRY_ASSIGN(parts.seed, number("seed", settings.get("seed"), ~std::uint64_t{0}));
-  TRY_ASSIGN(const std::uint64_t kib, number("flash", settings.get("flash"), 256));
   parts.clock = settings.is("clock", "real") ? ClockChoice::Real : ClockChoice::Virtual;
-  parts.chip = std::make_unique<Chip>(stm32f105(static_cast<std::uint32_t>(kib)), parts.seed);
+  TRY_ASSIGN(auto description, chip_description(settings, profile));
+  parts.chip = std::make_unique<Chip>(std::move(description), parts.seed);
   parts.chip->set_time_choice(settings.is("times", "min")   ? TimeChoice::Min
                               : settings.is("times", "max") ? TimeChoice::Max
                                                             : TimeChoice::Typical);
@@ -266,6 +329,75 @@ void add_runtime(const Settings& settings, VirtualDevice::Parts& parts) {
   };
 }
 
+RomSwitches common_switches(const Settings& settings, RomSwitches switches) {
+  if (settings.is("block-address", "wlength")) switches.block_address = BlockAddress::RequestLength;
+  if (settings.is("held", "1")) switches.while_busy = WhileBusy::Holds;
+  if (settings.is("held", "0")) switches.while_busy = WhileBusy::Answers;
+  if (settings.is("held", "strict")) switches.while_busy = WhileBusy::Strict;
+  if (settings.is("held", "later")) switches.while_busy = WhileBusy::StallsLater;
+  switches.rdp_refuses_set_address = settings.is("rdp-at", "set-address");
+  switches.reads_system_memory = settings.on("rom-read");
+  switches.short_block_at_end = settings.is("end", "short");
+  switches.leave_vanishes = settings.is("leave", "vanish");
+  switches.pointer_reset_by_set_interface = settings.is("pointer", "reset");
+  switches.misalignment_poisons = settings.on("poison");
+  return switches;
+}
+
+/// bwPollTimeout as the user wants it; `own`: as the ROM has it.
+Result<PollTimes> poll_setting(const Settings& settings, std::string_view own, PollTimes poll) {
+  if (settings.is("poll", own)) return poll;
+  if (settings.is("poll", "datasheet")) return PollTimes{.datasheet = true};
+  TRY_ASSIGN(const std::uint64_t ms, number("poll", settings.get("poll"), 0xFFFFFF));
+  return PollTimes::fixed(static_cast<std::uint32_t>(ms));
+}
+
+/// The ROM on the chip of `parts`, and how the two come up.
+void boot_from_rom(const Settings& settings, const RomDescription& rom, const RomSwitches& switches,
+                   VirtualDevice::Parts& parts) {
+  Chip& chip = *parts.chip;
+  parts.make_loader = [rom, switches](Chip& c, Firmware& firmware) {
+    return std::make_unique<DfuSeRom>(rom, switches, c, firmware);
+  };
+  chip.boot0 = settings.has("boot0") ? settings.on("boot0") : !settings.on("runtime");
+  parts.boot.loader_first = [&chip](StartCause) { return chip.boots_system_memory(); };
+  add_runtime(settings, parts);
+}
+
+/// The ROM identifier, which lies in system memory.
+Result<void> place_rom_id(const Settings& settings, const proto::ChipData& data, Chip& chip) {
+  std::uint64_t index = 0;
+  if (settings.has("rom-id")) {
+    TRY_ASSIGN(index, number("rom-id", settings.get("rom-id"), 1));
+  }
+  if (data.loader_ids[index] == 0) return {};
+  Bytes id;
+  append_le16(id, data.loader_ids[index]);
+  if (data.loader_ids[index] <= 0xFF) id[1] = 0xFF;
+  chip.set_system_memory(data.loader_id_address, id);
+  return {};
+}
+
+Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Settings& settings) {
+  TRY_ASSIGN(auto parts, common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank",
+                                                 .chip = &data}));
+  Chip& chip = *parts.chip;
+  RomDescription rom = st_rom(data, chip.description());
+  rom.usb.strings[2] = st_serial(chip.unique_id());
+  rom.usb.functional_after_each = settings.is("functional", "each");
+  TRY_ASSIGN(rom.poll, poll_setting(settings, "rom", rom.poll));
+  TRY(place_rom_id(settings, data, chip));
+  RomSwitches switches = common_switches(settings, st_rom_switches(data));
+  if (settings.is("mass-erase", "works")) switches.mass_erase = MassErase::Works;
+  if (settings.is("mass-erase", "refused")) switches.mass_erase = MassErase::Refused;
+  if (settings.is("mass-erase", "ignored")) switches.mass_erase = MassErase::Ignored;
+  if (settings.is("mass-erase", "half")) switches.mass_erase = MassErase::FirstHalf;
+  parts.boot.loader_startup =
+      data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
+  boot_from_rom(settings, rom, switches, parts);
+  return parts;
+}
+
 Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   TRY_ASSIGN(auto parts,
              common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank"}));
@@ -279,31 +411,11 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   append_le32(vector, f105_rom_reset_vector(version));
   chip.set_system_memory(static_cast<std::uint32_t>(chip.description().system_memory.begin + 4),
                          vector);
-  if (settings.is("poll", "datasheet")) {
-    rom.poll = {.datasheet = true};
-  } else if (!settings.is("poll", "version")) {
-    TRY_ASSIGN(const std::uint64_t ms, number("poll", settings.get("poll"), 0xFFFFFF));
-    rom.poll = PollTimes::fixed(static_cast<std::uint32_t>(ms));
-  }
-  const RomSwitches switches{.block_address = settings.is("block-address", "wlength")
-                                                  ? BlockAddress::RequestLength
-                                                  : BlockAddress::TransferSize,
-                             .holds_while_busy = settings.on("held"),
-                             .rdp_refuses_set_address = settings.is("rdp-at", "set-address"),
-                             .reads_system_memory = settings.on("rom-read"),
-                             .short_block_at_end = settings.is("end", "short"),
-                             .leave_vanishes = settings.is("leave", "vanish"),
-                             .pointer_reset_by_set_interface = settings.is("pointer", "reset"),
-                             .misalignment_poisons = settings.on("poison")};
-  parts.make_loader = [rom, switches](Chip& c, Firmware& firmware) {
-    return std::make_unique<DfuSeRom>(rom, switches, c, firmware);
-  };
-  chip.boot0 = settings.has("boot0") ? settings.on("boot0") : !settings.on("runtime");
-  parts.boot.loader_first = [&chip](StartCause) { return chip.boots_system_memory(); };
+  TRY_ASSIGN(rom.poll, poll_setting(settings, "version", rom.poll));
+  boot_from_rom(settings, rom, common_switches(settings, {}), parts);
   // A jump into the ROM works only while read protection is off (ST community 83588).
   parts.boot.loader_reachable = [&chip] { return !chip.options().read_protected; };
   parts.boot.loader_startup = kRomStartup;
-  add_runtime(settings, parts);
   return parts;
 }
 
@@ -407,20 +519,40 @@ static_assert(std::size(kMakers) == std::size(kProfiles));
 std::span<const ProfileHelp> profiles() {
   return kProfiles;
 }
+std::span<const std::string_view> chip_profiles() {
+  static const auto names = [] {
+    std::vector<std::string_view> all;
+    for (const proto::ChipData& data : proto::kChips) all.push_back(data.name);
+    return all;
+  }();
+  return names;
+}
+std::span<const KeyHelp> chip_keys() {
+  return kChipKeys;
+}
 std::span<const KeyHelp> common_keys() {
   return kCommonKeys;
 }
 
 Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
   const std::size_t comma = spec.find(',');
-  const std::string_view name = spec.substr(0, comma);
+  std::string_view name = spec.substr(0, comma);
+  const proto::ChipData* chip = find_chip_data(name);
+  if (chip != nullptr) name = chip->name;
   const auto profile = std::ranges::find(kProfiles, name, &ProfileHelp::name);
+  const std::string_view rest = comma == std::string_view::npos ? "" : spec.substr(comma + 1);
+  if (profile == std::end(kProfiles) && chip != nullptr) {
+    const ProfileHelp help{name, chip->title, kChipKeys};
+    TRY_ASSIGN(const Settings settings, Settings::parse(help, rest));
+    TRY_ASSIGN(auto parts, st_chip_rom(*chip, settings));
+    return std::make_unique<VirtualDevice>(std::move(parts));
+  }
   if (profile == std::end(kProfiles)) {
     std::string list;
     for (const ProfileHelp& p : kProfiles) list += " " + std::string(p.name);
+    for (const std::string_view n : chip_profiles()) list += " " + std::string(n);
     return fail(Errc::DeviceSpec, "no profile '" + std::string(name) + "'; there are:" + list);
   }
-  const std::string_view rest = comma == std::string_view::npos ? "" : spec.substr(comma + 1);
   TRY_ASSIGN(const Settings settings, Settings::parse(*profile, rest));
   TRY_ASSIGN(auto parts, kMakers[profile - std::begin(kProfiles)](settings));
   return std::make_unique<VirtualDevice>(std::move(parts));

@@ -64,6 +64,7 @@ std::optional<DfuEvent> dfu_event(const proto::Setup& setup) {
 Reply StrictDfu::class_request(const Request& request) {
   const auto event = dfu_event(request.setup);
   if (!event) return Reply::stall();
+  if (intercept(*event, request.now)) return Reply::ack();
   switch (action(*event)) {
     case Answer:
       if (*event == DfuEvent::GetStatus) return send_status(request, poll_ms(request.now));

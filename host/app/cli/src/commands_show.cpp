@@ -197,13 +197,27 @@ int sim_list(const Options&, Output& output) {
     }
     profiles.push_back({{"name", profile.name}, {"help", profile.help}, {"keys", keys}});
   }
+  std::string names;
+  Json chips = Json::array();
+  for (const std::string_view name : sim::chip_profiles()) {
+    names += fmt::format(" sim:{}", name);
+    chips.push_back(name);
+  }
+  output.line(fmt::format("the ROM boot loader of every line (docs/chips.md):{}", names));
+  Json chip_keys = Json::array();
+  for (const sim::KeyHelp& key : sim::chip_keys()) {
+    output.line(fmt::format("    {:<34} {}", fmt::format("{}={}", key.name, key.values), key.help));
+    chip_keys.push_back({{"name", key.name}, {"values", key.values}, {"help", key.help}});
+  }
   output.line("keys for all");
   Json keys = Json::array();
   for (const sim::KeyHelp& key : sim::common_keys()) {
     output.line(fmt::format("    {:<34} {}", fmt::format("{}={}", key.name, key.values), key.help));
     keys.push_back({{"name", key.name}, {"values", key.values}, {"help", key.help}});
   }
-  output.result("sim list", {{"profiles", profiles}, {"keys", keys}});
+  output.result(
+      "sim list",
+      {{"profiles", profiles}, {"chips", chips}, {"chip_keys", chip_keys}, {"keys", keys}});
   return 0;
 }
 

@@ -11,24 +11,34 @@ namespace sureflash::sim {
 
 using UniqueId = std::array<std::uint8_t, 12>;
 
+/// What option bytes mean.
+enum class OptionFormat : std::uint8_t {
+  F1,  ///< bytes with complements; see options_f1.hpp
+  /// Of other families only the first byte is modelled: RDP, 0xAA = readable. Write protection is
+  /// set from outside (Chip::protect_sectors).
+  RdpFirst,
+};
+inline constexpr std::uint8_t kRdpLevel0 = 0xAA;
+
 /// What a chip is, as data.
 struct ChipDescription {
   std::string name;
   FlashGeometry flash;
-  FlashGeometry options;
-  AddressRange ram;
-  AddressRange system_memory;
+  FlashGeometry options{};
+  AddressRange ram{};
+  AddressRange system_memory{};
   std::uint32_t flash_size_register = 0;  ///< u16, KiB; inside system memory
   std::uint32_t unique_id_address = 0;    ///< inside system memory
   std::uint32_t sectors_per_wrp_bit = 2;  ///< the last bit covers the rest
   /// Sectors that read protection also write-protects (PM0075, from memory: unconfirmed).
   std::uint32_t rdp_protects_sectors = 2;
+  OptionFormat option_format = OptionFormat::F1;
 };
 
 /// STM32F105. `flash_kib`: 64, 128, 256. Sources: AN2606 chapter 22 and table 226, RM0008 30.2.
 ChipDescription stm32f105(std::uint32_t flash_kib = 256);
 
-/// One STM32F1: flash, option bytes, RAM, identification, boot pins. No CPU: what runs on it is
+/// One STM32: flash, option bytes, RAM, identification, boot pins. No CPU: what runs on it is
 /// somebody else's business.
 class Chip {
  public:
@@ -53,6 +63,13 @@ class Chip {
   /// Programs the option byte at `address` (even); the FPEC adds the complement. Programming the
   /// RDP key into a protected chip erases the whole flash first. Source: PM0075, 2.4.1.
   FlashResult program_option(std::uint32_t address, std::uint8_t value);
+
+  /// Removes read protection as the ROM does it: flash is erased first. Source: AN2662, AN3156.
+  FlashResult remove_read_protection();
+  /// Erases and writes the whole option block. Precondition: as many bytes as it has.
+  FlashResult write_option_block(ByteView bytes);
+  /// Write protection of parts whose option bytes are not modelled. Kept until changed.
+  void protect_sectors(std::vector<bool> sectors);
 
   ByteSpan ram() { return ram_; }
   const UniqueId& unique_id() const { return unique_id_; }
@@ -93,6 +110,7 @@ class Chip {
   Flash flash_;
   Flash option_flash_;
   F1Options options_;
+  std::vector<bool> user_protection_;
   Bytes ram_;
   Bytes system_memory_;
   UniqueId unique_id_{};

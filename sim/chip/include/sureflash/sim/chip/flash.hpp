@@ -45,6 +45,12 @@ class Flash {
   /// Erases everything, or nothing if any sector is write-protected.
   FlashResult mass_erase();
 
+  /// From now on programs units of another size, in other times: what a part does that is told its
+  /// supply (F2, F4, F7).
+  void set_mode(std::uint32_t program_unit, FlashTimes times) {
+    geometry_.program_unit = program_unit;
+    geometry_.times = std::move(times);
+  }
   void set_time_choice(TimeChoice choice) { choice_ = choice; }
   TimeChoice time_choice() const { return choice_; }
   /// One flag per sector; true = protected. Precondition: as many as sectors.
@@ -69,7 +75,6 @@ class Flash {
 
   FlashOutcome check_program(std::uint32_t address, ByteView unit) const;
   FlashResult erase(AddressRange range, Duration duration);
-  Duration erase_time(const Sector& sector) const;
   void tear_program(std::size_t offset, ByteView unit);
   void tear_erase(std::size_t offset, std::size_t size);
   void apply_stuck_bits();

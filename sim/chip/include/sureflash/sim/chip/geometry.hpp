@@ -39,6 +39,14 @@ struct FlashTimes {
   TimeRange erase_fixed;
   TimeRange erase_per_kib{};
   TimeRange mass_erase;
+  /// Where a data sheet gives a time for each size of sector (F2, F4, F7); goes before the above.
+  struct OfSize {
+    std::uint32_t sector_size = 0;
+    TimeRange erase;
+  };
+  std::vector<OfSize> erase_of_size{};
+
+  TimeRange erase(std::uint64_t sector_size) const;
 };
 
 /// What happens to a unit that is programmed without having been erased.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "sureflash/proto/chip_data.hpp"
 #include "sureflash/sim/chip/chip.hpp"
 #include "sureflash/sim/model/strict_dfu.hpp"
 
@@ -24,7 +25,14 @@ struct PollTimes {
 
 /// A memory that a ROM gives access to.
 struct RomRegion {
-  enum class Kind : std::uint8_t { Flash, Ram, OptionBytes, SystemMemory };
+  enum class Kind : std::uint8_t {
+    Flash,
+    Ram,
+    OptionBytes,
+    SystemMemory,
+    Blank,          ///< reads 0xFF, takes no writes: OTP, option bytes of a second bank
+    DeviceFeature,  ///< AN2606, 4.4, table 4: the supply range
+  };
   Kind kind = Kind::Flash;
   AddressRange range;
 };
@@ -37,15 +45,28 @@ struct RomDescription {
   Bytes commands;
   std::uint32_t write_alignment = 4;
   PollTimes poll;
+  /// Times and program unit once Device Feature says that the supply allows 32 bits at once.
+  std::optional<FlashTimes> wide_times;
   std::uint32_t pointer_at_start = 0x08000000;
+};
+
+/// A mass erase: does what it says; is refused with errTARGET (L1: missing, which answer is
+/// unconfirmed); says OK and does nothing; or erases the first half only (G0B1, bank 2).
+enum class MassErase : std::uint8_t { Works, Refused, Ignored, FirstHalf };
+
+/// GETSTATUS in dfuDNBUSY.
+enum class WhileBusy : std::uint8_t {
+  Holds,        ///< NAKed until the work is done: the CPU is at work in flash
+  Answers,      ///< dfuDNBUSY
+  Strict,       ///< before bwPollTimeout is over: stalled, dfuERROR, as DFU 1.1 A.1.5 has it
+  StallsLater,  ///< after bwPollTimeout, while the work still lasts: stalled, state kept (L4)
 };
 
 /// Behaviour of ROMs that no document settles (dfuse.md, 8.8). Defaults: what is most likely, else
 /// what is hardest on the host.
 struct RomSwitches {
   BlockAddress block_address = BlockAddress::TransferSize;
-  /// GETSTATUS while busy: NAKed until the work is done, or answered dfuDNBUSY.
-  bool holds_while_busy = true;
+  WhileBusy while_busy = WhileBusy::Holds;
   /// Read protection already refuses Set Address, not only the access that follows.
   bool rdp_refuses_set_address = false;
   bool reads_system_memory = true;
@@ -57,6 +78,12 @@ struct RomSwitches {
   bool pointer_reset_by_set_interface = false;
   /// After one misaligned write all further ones fail until the next bus reset.
   bool misalignment_poisons = true;
+  MassErase mass_erase = MassErase::Works;
+  /// Erasing a sector with this number or a higher one ends in dfuDNBUSY for ever; the first
+  /// CLRSTATUS then leads to dfuERROR, the second to dfuIDLE (H74x, betaflight).
+  std::optional<std::size_t> stuck_busy_from_sector{};
+  /// Writes above 256 bytes whose length is no multiple of 8 are stored corrupted (L43x, V9.1).
+  bool corrupts_odd_lengths = false;
 };
 
 enum class F105RomVersion : std::uint8_t { V2_0, V2_1, V2_2 };
@@ -67,6 +94,16 @@ enum class F105RomVersion : std::uint8_t { V2_0, V2_1, V2_2 };
 RomDescription f105_rom(F105RomVersion version, const ChipDescription& chip);
 /// The reset vector by which the version can be told (AN2606 table 48), at ROM base + 4.
 std::uint32_t f105_rom_reset_vector(F105RomVersion version);
+
+/// The boot loader of any line of the table. What its documents leave open (layout texts nobody
+/// published, sizes of option bytes) is made in the manner of its neighbours.
+RomDescription st_rom(const proto::ChipData& data, const ChipDescription& chip);
+/// Its deviations.
+RomSwitches st_rom_switches(const proto::ChipData& data);
+/// The chip under it, with `flash_kib` of flash; nullopt: no such size (sectors are whole).
+std::optional<ChipDescription> st_chip(const proto::ChipData& data, std::uint32_t flash_kib);
+/// By name or member: "stm32f405", "stm32f407"; nullptr: none.
+const proto::ChipData* find_chip_data(std::string_view name);
 
 /// ST's DFU boot loader in system memory. Sources: AN3156, AN2606.
 class DfuSeRom final : public StrictDfu {
@@ -99,6 +136,7 @@ class DfuSeRom final : public StrictDfu {
   Reply end(const Request& request) override;
   Reply upload(const Request& request) override;
   Reply sync(const Request& request) override;
+  bool intercept(DfuEvent event, Duration now) override;
   Reply detach(const Request&) override { return Reply::ack(); }
   std::uint32_t poll_ms(Duration now) const override;
 
@@ -114,6 +152,8 @@ class DfuSeRom final : public StrictDfu {
   Work write();
   Work write_flash(std::uint32_t address);
   Work write_option_bytes();
+  Work write_device_feature();
+  DfuAction busy_action() const;
   bool note(Work& work, FlashResult result) const;
 
   std::uint64_t block_address(std::uint16_t block_number, std::size_t length) const;
@@ -132,6 +172,10 @@ class DfuSeRom final : public StrictDfu {
   Bytes data_;
   Work work_;
   Duration done_at_{};
+  /// When the announced poll time is over.
+  Duration poll_over_{};
+  Duration now_{};
+  bool stuck_ = false;
 };
 
 }  // namespace sureflash::sim

@@ -25,6 +25,11 @@ struct ProfileHelp {
 
 /// For `sureflash sim list`.
 std::span<const ProfileHelp> profiles();
+/// The virtual ROMs of all lines of the table of chips, by name; members are names, too
+/// ("stm32f407"). They all take chip_keys(). "stm32f105" is a profile of its own, with its ROM
+/// versions.
+std::span<const std::string_view> chip_profiles();
+std::span<const KeyHelp> chip_keys();
 /// Keys that every profile takes.
 std::span<const KeyHelp> common_keys();
 

@@ -63,6 +63,8 @@ class StrictDfu : public Function {
   virtual Reply detach(const Request& request) = 0;
   /// bwPollTimeout of a GETSTATUS that changes nothing.
   virtual std::uint32_t poll_ms(Duration /*now*/) const { return 0; }
+  /// A look at each request before the table; true: it was dealt with, and is acknowledged.
+  virtual bool intercept(DfuEvent /*event*/, Duration /*now*/) { return false; }
 
   Reply send_status(const Request& request, std::uint32_t poll_timeout_ms) const;
   void enter(proto::DfuState state) { state_ = state; }
