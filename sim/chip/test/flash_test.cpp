@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <ostream>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -19,6 +20,10 @@ struct Case {
 };
 
 constexpr TimeRange kTime{1us, 2us, 3us};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << c.name;
+}
 
 Case f4() {
   return {"F4",
