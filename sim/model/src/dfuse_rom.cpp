@@ -31,6 +31,7 @@ void DfuSeRom::restart() {
   to_idle();
   pointer_ = rom_.pointer_at_start;
   poisoned_ = false;
+  hangs_ = false;
   pending_ = false;
   data_.clear();
 }
@@ -45,7 +46,15 @@ void DfuSeRom::bus_reset(Duration, bool) {
   restart();
 }
 void DfuSeRom::configured(bool yes) {
-  if (yes) restart();
+  if (!yes) return;
+  restart();
+  if (switches_.found_in == DfuState::DfuIdle) return;
+  if (switches_.found_in == DfuState::DfuError) {
+    fail_with(DfuStatus::ErrTarget);
+  } else {
+    enter(switches_.found_in);
+  }
+  hangs_ = switches_.found_in == DfuState::DfuDnBusy;
 }
 
 void DfuSeRom::interface_selected(std::uint8_t, std::uint8_t) {
@@ -66,7 +75,10 @@ Duration DfuSeRom::busy_until() const {
 }
 
 void DfuSeRom::pass(Duration now) {
-  if (state() != DfuState::DfuDnBusy || now < done_at_ || work_.resets || work_.power_lost) return;
+  if (state() != DfuState::DfuDnBusy) hangs_ = false;
+  if (state() != DfuState::DfuDnBusy || hangs_ || now < done_at_ || work_.resets ||
+      work_.power_lost)
+    return;
   if (work_.status == DfuStatus::Ok) {
     enter(DfuState::DfuDnloadSync);
   } else {

@@ -17,12 +17,13 @@ constexpr KeyHelp kCommonKeys[] = {
     {"clock", "virtual|real", "virtual", "whether waits take wall time"},
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
     {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
-    {"fill", "blank|app|noise", "", "what a new chip's flash holds"},
+    {"fill", "blank|app|noise|interrupted", "", "what a new chip's flash holds"},
     {"flash", "64|128|256", "256", "KiB of flash"},
     {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
     {"rdp", "0|1", "0", "read protection"},
     {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
     {"leave", "answer|vanish", "answer", "whether the last GETSTATUS is answered"},
+    {"option-bytes", "HEX", "", "all of them, complements included, as somebody left them"},
 };
 constexpr KeyHelp kRomKeys[] = {
     {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
@@ -39,10 +40,15 @@ constexpr KeyHelp kRomKeys[] = {
     {"poison", "0|1", "1", "one misaligned write spoils the following"},
     {"functional", "last|each", "last",
      "after which interface descriptors the functional one stands"},
+    {"found", "idle|error|dnbusy|upload-idle", "idle", "the state that another program left"},
+    {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
+    {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
 };
 constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
     {"layout", "TEXT", "no. 34", "the interface string; media = \"DFU MEDIA\"; ';' stands for ','"},
+    {"product", "TEXT", "", "the product string, as a maker may have set it"},
+    {"found", "idle|state-15", "idle", "the state that another program left"},
 };
 constexpr KeyHelp kExampleKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
@@ -198,8 +204,11 @@ Bytes plausible_application(std::uint32_t base, std::uint64_t seed) {
 
 void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_base,
                 std::uint64_t seed) {
-  if (fill == "app") {
-    chip.flash().load(application_base, plausible_application(application_base, seed));
+  if (fill == "app" || fill == "interrupted") {
+    Bytes application = plausible_application(application_base, seed);
+    // As an update that writes the reset vector last leaves it.
+    if (fill == "interrupted") std::fill_n(application.begin(), 8, std::uint8_t{0xFF});
+    chip.flash().load(application_base, application);
   } else if (fill == "noise") {
     Bytes noise(chip.flash().bytes().size());
     for (std::size_t i = 0; i < noise.size(); ++i) {
@@ -214,8 +223,28 @@ struct Profile {
   std::string_view fill = "blank";
 };
 
+Result<Bytes> parse_hex(std::string_view key, std::string_view text, std::size_t size) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    std::uint8_t byte = 0;
+    const char* end = text.data() + i + 2;
+    if (std::from_chars(text.data() + i, end, byte, 16).ptr != end) break;
+    bytes.push_back(byte);
+  }
+  if (bytes.size() != size || text.size() != 2 * size) {
+    return fail(Errc::DeviceSpec,
+                std::string(key) + ": want " + decimal(size) + " bytes, two hex digits each");
+  }
+  return bytes;
+}
+
 /// wrp= and rdp= change the chip of a file as well: as if somebody had set them before power-on.
 Result<void> apply_protection(Chip& chip, const Settings& settings) {
+  if (settings.has("option-bytes")) {
+    TRY_ASSIGN(const Bytes bytes,
+               parse_hex("option-bytes", settings.get("option-bytes"), chip.option_bytes().size()));
+    chip.load_option_bytes(bytes);
+  }
   if (!settings.has("wrp") && !settings.has("rdp")) return {};
   F1Options options = chip.options();
   if (settings.has("wrp")) {
@@ -266,6 +295,31 @@ void add_runtime(const Settings& settings, VirtualDevice::Parts& parts) {
   };
 }
 
+/// layout= and usb-id=.
+Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
+  if (settings.has("layout")) {
+    std::string& layout = usb.strings[usb.interfaces.front().string_index - 1U];
+    layout = settings.get("layout");
+    std::ranges::replace(layout, ';', ',');
+  }
+  if (settings.has("usb-id")) {
+    std::string digits(settings.get("usb-id"));
+    std::erase(digits, ':');
+    TRY_ASSIGN(const Bytes id, parse_hex("usb-id", digits, 4));
+    usb.vendor_id = static_cast<std::uint16_t>(id[0] << 8 | id[1]);
+    usb.product_id = static_cast<std::uint16_t>(id[2] << 8 | id[3]);
+  }
+  return {};
+}
+
+proto::DfuState found_in(std::string_view name) {
+  using enum proto::DfuState;
+  return name == "error"         ? DfuError
+         : name == "dnbusy"      ? DfuDnBusy
+         : name == "upload-idle" ? DfuUploadIdle
+                                 : DfuIdle;
+}
+
 Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   TRY_ASSIGN(auto parts,
              common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank"}));
@@ -285,6 +339,7 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
     TRY_ASSIGN(const std::uint64_t ms, number("poll", settings.get("poll"), 0xFFFFFF));
     rom.poll = PollTimes::fixed(static_cast<std::uint32_t>(ms));
   }
+  TRY(apply_identity(settings, rom.usb));
   const RomSwitches switches{.block_address = settings.is("block-address", "wlength")
                                                   ? BlockAddress::RequestLength
                                                   : BlockAddress::TransferSize,
@@ -294,7 +349,8 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
                              .short_block_at_end = settings.is("end", "short"),
                              .leave_vanishes = settings.is("leave", "vanish"),
                              .pointer_reset_by_set_interface = settings.is("pointer", "reset"),
-                             .misalignment_poisons = settings.on("poison")};
+                             .misalignment_poisons = settings.on("poison"),
+                             .found_in = found_in(settings.get("found"))};
   parts.make_loader = [rom, switches](Chip& c, Firmware& firmware) {
     return std::make_unique<DfuSeRom>(rom, switches, c, firmware);
   };
@@ -339,6 +395,8 @@ Result<VirtualDevice::Parts> cubemx_skeleton(const Settings& settings) {
     options.layout = settings.is("layout", "media") ? "DFU MEDIA" : settings.get("layout");
     std::ranges::replace(options.layout, ';', ',');
   }
+  options.product = settings.get("product");
+  options.found_in_state_15 = settings.is("found", "state-15");
   parts.make_loader = [options](Chip& chip, Firmware& firmware) {
     return std::make_unique<CubeFirmware>(std::make_unique<TemplateMedia>(), options, chip,
                                           firmware);

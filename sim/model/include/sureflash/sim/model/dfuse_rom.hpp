@@ -57,6 +57,9 @@ struct RomSwitches {
   bool pointer_reset_by_set_interface = false;
   /// After one misaligned write all further ones fail until the next bus reset.
   bool misalignment_poisons = true;
+  /// The state in which a host finds it after enumeration: what another program left. A ROM found
+  /// in dfuDNBUSY hangs there until CLRSTATUS, as was seen of the H743 (dfuse.md 5.2).
+  proto::DfuState found_in = proto::DfuState::DfuIdle;
 };
 
 enum class F105RomVersion : std::uint8_t { V2_0, V2_1, V2_2 };
@@ -127,6 +130,7 @@ class DfuSeRom final : public StrictDfu {
   Firmware* firmware_;
   std::uint32_t pointer_;
   bool poisoned_ = false;
+  bool hangs_ = false;
   bool pending_ = false;
   std::uint16_t block_number_ = 0;
   Bytes data_;
