@@ -71,9 +71,9 @@ struct IdentifyOptions {
 };
 
 /// Reads descriptors, layouts, supported commands and option bytes, and looks for read protection.
-/// Changes nothing on the device; leaves it in dfuIDLE with the flash selected. Of a device in run-time
-/// mode only the descriptors are read (see enter_dfu_mode).
-/// Errors: of the wire; NotDfu; NoIdle.
+/// Changes nothing on the device; leaves it in dfuIDLE with the flash selected. Of a device in
+/// run-time mode only the descriptors are read (see enter_dfu_mode). Errors: of the wire; NotDfu;
+/// NoIdle.
 Task<Target> identify(IdentifyOptions options = {});
 
 }  // namespace sureflash::update
