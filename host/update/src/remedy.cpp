@@ -130,4 +130,14 @@ std::string_view name(Certainty certainty) {
   return "unlisted";
 }
 
+std::string_view name(Severity severity) {
+  switch (severity) {
+    case Severity::Note:
+      return "note";
+    case Severity::Problem:
+      return "problem";
+  }
+  return "unlisted";
+}
+
 }  // namespace sureflash::update

@@ -31,18 +31,20 @@ CubeDfu::CubeDfu(CubeOptions options, Chip& chip, CubeMedia& media, Firmware& fi
       media_(&media),
       firmware_(&firmware),
       buffer_(kTransferSize) {
-  usb_ = {.bcd_usb = 0x0200,
-          .vendor_id = proto::kStVendorId,
-          .product_id = proto::kStDfuProductId,
-          .bcd_device = 0x0200,
-          .configuration_string = 2,
-          .strings = {"STMicroelectronics", "STM32 DownLoad Firmware Update",
-                      st_serial(chip.unique_id()), "DFU Config", "DFU Interface", options_.layout},
-          .interfaces = {{.string_index = kLayoutString}},
-          .functional = {.attributes = proto::kCanDnload | proto::kCanUpload | proto::kWillDetach,
-                         .detach_timeout_ms = 255,
-                         .transfer_size = kTransferSize,
-                         .bcd_dfu = proto::kBcdDfuSe}};
+  usb_ = {
+      .bcd_usb = 0x0200,
+      .vendor_id = proto::kStVendorId,
+      .product_id = proto::kStDfuProductId,
+      .bcd_device = 0x0200,
+      .configuration_string = 2,
+      .strings = {"STMicroelectronics",
+                  options_.product.empty() ? "STM32 DownLoad Firmware Update" : options_.product,
+                  st_serial(chip.unique_id()), "DFU Config", "DFU Interface", options_.layout},
+      .interfaces = {{.string_index = kLayoutString}},
+      .functional = {.attributes = proto::kCanDnload | proto::kCanUpload | proto::kWillDetach,
+                     .detach_timeout_ms = 255,
+                     .transfer_size = kTransferSize,
+                     .bcd_dfu = proto::kBcdDfuSe}};
   initialise();
 }
 
@@ -59,7 +61,9 @@ void CubeDfu::start() {
 }
 
 void CubeDfu::configured(bool yes) {
-  if (yes) initialise();
+  if (!yes) return;
+  initialise();
+  if (options_.found_in_state_15) set_state(kState15);
 }
 
 void CubeDfu::clear_poll() {

@@ -53,7 +53,15 @@ void DfuSeRom::bus_reset(Duration, bool) {
   restart();
 }
 void DfuSeRom::configured(bool yes) {
-  if (yes) restart();
+  if (!yes) return;
+  restart();
+  if (switches_.found_in == DfuState::DfuIdle) return;
+  if (switches_.found_in == DfuState::DfuError) {
+    fail_with(DfuStatus::ErrTarget);
+  } else {
+    enter(switches_.found_in);
+  }
+  stuck_ = switches_.found_in == DfuState::DfuDnBusy;
 }
 
 void DfuSeRom::interface_selected(std::uint8_t, std::uint8_t) {

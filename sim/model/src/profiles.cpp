@@ -18,12 +18,13 @@ constexpr KeyHelp kCommonKeys[] = {
     {"clock", "virtual|real", "virtual", "whether waits take wall time"},
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
     {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
-    {"fill", "blank|app|noise", "", "what a new chip's flash holds"},
+    {"fill", "blank|app|noise|interrupted", "", "what a new chip's flash holds"},
     {"flash", "KIB", "", "KiB of flash (default: the largest member)"},
     {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
     {"rdp", "0|1", "0", "read protection"},
     {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
     {"leave", "answer|vanish", "answer", "whether the last GETSTATUS is answered"},
+    {"option-bytes", "HEX", "", "all of them, complements included, as somebody left them"},
 };
 constexpr KeyHelp kRomKeys[] = {
     {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
@@ -41,6 +42,9 @@ constexpr KeyHelp kRomKeys[] = {
     {"poison", "0|1", "1", "one misaligned write spoils the following"},
     {"functional", "last|each", "last",
      "after which interface descriptors the functional one stands"},
+    {"found", "idle|error|dnbusy|upload-idle", "idle", "the state that another program left"},
+    {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
+    {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
 };
 constexpr KeyHelp kChipKeys[] = {
     {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
@@ -64,6 +68,8 @@ constexpr KeyHelp kChipKeys[] = {
 constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
     {"layout", "TEXT", "no. 34", "the interface string; media = \"DFU MEDIA\"; ';' stands for ','"},
+    {"product", "TEXT", "", "the product string, as a maker may have set it"},
+    {"found", "idle|state-15", "idle", "the state that another program left"},
 };
 constexpr KeyHelp kExampleKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
@@ -227,8 +233,11 @@ Bytes plausible_application(std::uint32_t base, std::uint64_t seed) {
 
 void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_base,
                 std::uint64_t seed) {
-  if (fill == "app") {
-    chip.flash().load(application_base, plausible_application(application_base, seed));
+  if (fill == "app" || fill == "interrupted") {
+    Bytes application = plausible_application(application_base, seed);
+    // As an update that writes the reset vector last leaves it.
+    if (fill == "interrupted") std::fill_n(application.begin(), 8, std::uint8_t{0xFF});
+    chip.flash().load(application_base, application);
   } else if (fill == "noise") {
     Bytes noise(chip.flash().bytes().size());
     for (std::size_t i = 0; i < noise.size(); ++i) {
@@ -276,8 +285,28 @@ Result<void> protect_other(Chip& chip, const Settings& settings) {
   return {};
 }
 
+Result<Bytes> parse_hex(std::string_view key, std::string_view text, std::size_t size) {
+  Bytes bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    std::uint8_t byte = 0;
+    const char* end = text.data() + i + 2;
+    if (std::from_chars(text.data() + i, end, byte, 16).ptr != end) break;
+    bytes.push_back(byte);
+  }
+  if (bytes.size() != size || text.size() != 2 * size) {
+    return fail(Errc::DeviceSpec,
+                std::string(key) + ": want " + decimal(size) + " bytes, two hex digits each");
+  }
+  return bytes;
+}
+
 /// wrp= and rdp= change the chip of a file as well: as if somebody had set them before power-on.
 Result<void> apply_protection(Chip& chip, const Settings& settings) {
+  if (settings.has("option-bytes")) {
+    TRY_ASSIGN(const Bytes bytes,
+               parse_hex("option-bytes", settings.get("option-bytes"), chip.option_bytes().size()));
+    chip.load_option_bytes(bytes);
+  }
   if (!settings.has("wrp") && !settings.has("rdp")) return {};
   if (chip.description().option_format != OptionFormat::F1) return protect_other(chip, settings);
   F1Options options = chip.options();
@@ -398,6 +427,31 @@ Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Sett
   return parts;
 }
 
+/// layout= and usb-id=.
+Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
+  if (settings.has("layout")) {
+    std::string& layout = usb.strings[usb.interfaces.front().string_index - 1U];
+    layout = settings.get("layout");
+    std::ranges::replace(layout, ';', ',');
+  }
+  if (settings.has("usb-id")) {
+    std::string digits(settings.get("usb-id"));
+    std::erase(digits, ':');
+    TRY_ASSIGN(const Bytes id, parse_hex("usb-id", digits, 4));
+    usb.vendor_id = static_cast<std::uint16_t>(id[0] << 8 | id[1]);
+    usb.product_id = static_cast<std::uint16_t>(id[2] << 8 | id[3]);
+  }
+  return {};
+}
+
+proto::DfuState found_in(std::string_view name) {
+  using enum proto::DfuState;
+  return name == "error"         ? DfuError
+         : name == "dnbusy"      ? DfuDnBusy
+         : name == "upload-idle" ? DfuUploadIdle
+                                 : DfuIdle;
+}
+
 Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   TRY_ASSIGN(auto parts,
              common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank"}));
@@ -412,7 +466,10 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   chip.set_system_memory(static_cast<std::uint32_t>(chip.description().system_memory.begin + 4),
                          vector);
   TRY_ASSIGN(rom.poll, poll_setting(settings, "version", rom.poll));
-  boot_from_rom(settings, rom, common_switches(settings, {}), parts);
+  TRY(apply_identity(settings, rom.usb));
+  RomSwitches switches = common_switches(settings, {});
+  switches.found_in = found_in(settings.get("found"));
+  boot_from_rom(settings, rom, switches, parts);
   // A jump into the ROM works only while read protection is off (ST community 83588).
   parts.boot.loader_reachable = [&chip] { return !chip.options().read_protected; };
   parts.boot.loader_startup = kRomStartup;
@@ -451,6 +508,8 @@ Result<VirtualDevice::Parts> cubemx_skeleton(const Settings& settings) {
     options.layout = settings.is("layout", "media") ? "DFU MEDIA" : settings.get("layout");
     std::ranges::replace(options.layout, ';', ',');
   }
+  options.product = settings.get("product");
+  options.found_in_state_15 = settings.is("found", "state-15");
   parts.make_loader = [options](Chip& chip, Firmware& firmware) {
     return std::make_unique<CubeFirmware>(std::make_unique<TemplateMedia>(), options, chip,
                                           firmware);

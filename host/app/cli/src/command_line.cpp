@@ -45,6 +45,14 @@ void add_device_commands(CommandLine& line) {
   add(line, app, "list", "Show the devices that are there", list);
   add(line, app, "info", "Show what a device is, and what protects it", info);
 
+  auto* doctor_command =
+      add(line, app, "doctor", "Look for what is wrong, and say what to do about it", doctor);
+  doctor_command
+      ->add_option("--may-write", o.may_write,
+                   "erase and write this sector for a trial, then put its content back")
+      ->type_name("SECTOR");
+  doctor_command->add_flag("-y,--yes", o.yes, "do not ask");
+
   auto* map_command =
       add(line, app, "map", "Show its sectors: what is protected, what is blank", map);
   map_command->add_flag("--no-blank", o.no_blank, "do not read the flash to find blank sectors");

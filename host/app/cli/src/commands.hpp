@@ -13,6 +13,7 @@ int erase(const Options& options, Output& output);
 int program(const Options& options, Output& output);
 int verify(const Options& options, Output& output);
 int run_program(const Options& options, Output& output);
+int doctor(const Options& options, Output& output);
 int options_show(const Options& options, Output& output);
 int image_info(const Options& options, Output& output);
 int image_convert(const Options& options, Output& output);

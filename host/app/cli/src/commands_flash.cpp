@@ -1,8 +1,7 @@
-#include <charconv>
-
 #include "commands.hpp"
 #include "failure.hpp"
 #include "files.hpp"
+#include "range.hpp"
 #include "show.hpp"
 #include <fmt/format.h>
 
@@ -23,50 +22,6 @@ int finish(Output& output, Device& device, const update::Outcome& outcome,
     output.error(Error(Errc::CannotUpload, "written, but nothing is proven").in(Stage::Verify), {});
   }
   return static_cast<int>(outcome.proven ? ExitCode::Done : ExitCode::Mismatch);
-}
-
-std::optional<std::uint64_t> number(std::string_view s) {
-  int base = 10;
-  if (s.starts_with("0x") || s.starts_with("0X")) {
-    s.remove_prefix(2);
-    base = 16;
-  }
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value, base);
-  if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
-  return value;
-}
-
-/// Sectors by number ("3", "3..7", both ends included) or addresses ("0x08001000..0x08002000",
-/// half-open; one address means its sector).
-Result<AddressRange> parse_range(const std::string& word, const update::Target& target) {
-  const auto bad = [&] {
-    return fail(Error(Errc::Usage, "\"" + word + "\" is no sector and no range of addresses"));
-  };
-  const std::size_t dots = word.find("..");
-  const auto first = number(std::string_view(word).substr(0, dots));
-  const auto last =
-      dots == std::string::npos ? first : number(std::string_view(word).substr(dots + 2));
-  if (!first || !last) return bad();
-  const update::Area* flash = target.flash();
-  if (flash == nullptr) return fail(Errc::NoLayout);
-  if (word.starts_with("0x") || word.starts_with("0X")) {
-    if (dots == std::string::npos) return AddressRange::sized(*first, 1);
-    if (*last <= *first) return bad();
-    return AddressRange{*first, *last};
-  }
-  std::uint64_t index = 0;
-  AddressRange range;
-  for (const AddressRange& sector : flash->map.sectors(flash->map.bounds())) {
-    if (index == *first) range.begin = sector.begin;
-    if (index == *last) range.end = sector.end;
-    ++index;
-  }
-  if (range.empty()) {
-    return fail(
-        Error(Errc::OutsideMemory, fmt::format("the flash has sectors 0 to {}", index - 1)));
-  }
-  return range;
 }
 
 bool consent(const Options& options, Output& output, std::string_view question) {

@@ -1,11 +1,16 @@
 #include "failure.hpp"
 
+#include "surroundings.hpp"
+
 #include "sureflash/update/dfu_mode.hpp"
 
 namespace sureflash::cli {
 
 int report(Output& output, const Error& error) {
-  output.error(error, {});
+  update::Evidence evidence;
+  evidence.error = &error;
+  evidence.around = surroundings(error);
+  output.error(error, update::find_causes(evidence));
   return static_cast<int>(exit_code(error.code));
 }
 
@@ -19,7 +24,8 @@ int report(Output& output, Device& device, const update::Target& target, const E
   return static_cast<int>(exit_code(error.code));
 }
 
-std::optional<Opened> open_target(const Options& options, Output& output, int& exit, Mode mode) {
+std::optional<Opened> open_target(const Options& options, Output& output, int& exit, Mode mode,
+                                  std::optional<proto::StatusReply>* found) {
   update::IdentifyOptions identify;
   if (!options.chip.empty()) {
     identify.chip = stm32::find_chip(options.chip);
@@ -42,6 +48,10 @@ std::optional<Opened> open_target(const Options& options, Output& output, int& e
     if (*entered == update::EnteredDfuMode::Detached) {
       output.note("the application was running; it was told to enter DFU mode");
     }
+  }
+  if (found != nullptr) {
+    auto state = (*device)->run(update::look_at_state(), output);
+    if (state) *found = *state;
   }
   auto target = (*device)->run(update::identify(identify), output);
   if (!target) {

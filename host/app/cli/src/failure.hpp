@@ -26,8 +26,9 @@ enum class Mode : std::uint8_t {
 };
 
 /// Opens the device and identifies it. Says what went wrong itself: nullopt, with the exit code
-/// set.
+/// set. `found`: what the device answered first, before it was brought to dfuIDLE.
 std::optional<Opened> open_target(const Options& options, Output& output, int& exit,
-                                  Mode mode = Mode::Dfu);
+                                  Mode mode = Mode::Dfu,
+                                  std::optional<proto::StatusReply>* found = nullptr);
 
 }  // namespace sureflash::cli

@@ -39,6 +39,9 @@ struct Options {
   bool force = false;
   std::string shell;
 
+  // doctor
+  std::string may_write;
+
   // sim serve
   std::vector<std::string> profiles;
   std::string testbed;

@@ -182,6 +182,7 @@ Json to_json(const Error& error) {
 
 Json to_json(const update::Finding& f) {
   Json j = {{"id", f.id},
+            {"severity", update::name(f.severity)},
             {"certainty", update::name(f.certainty)},
             {"headline", f.headline},
             {"evidence", f.evidence},
@@ -190,16 +191,21 @@ Json to_json(const update::Finding& f) {
   return j;
 }
 
-void Output::finding(const update::Finding& f) {
-  fmt::print(err(), "\n{} {} ({})\n",
-             styled("cause:", fmt::fg(fmt::terminal_color::cyan) | fmt::emphasis::bold,
-                    streams_.err_is_terminal),
+void Output::finding(std::FILE* to, bool terminal, const update::Finding& f) {
+  const std::string_view label = f.severity == update::Severity::Note ? "note:" : "cause:";
+  fmt::print(to, "\n{} {} ({})\n",
+             styled(label, fmt::fg(fmt::terminal_color::cyan) | fmt::emphasis::bold, terminal),
              f.headline, update::name(f.certainty));
-  if (!f.evidence.empty()) fmt::print(err(), "  evidence\n");
-  for (const std::string& e : f.evidence) fmt::print(err(), "    - {}\n", e);
-  if (!f.what_to_do.empty()) fmt::print(err(), "  what to do\n");
-  for (const std::string& w : f.what_to_do) fmt::print(err(), "    - {}\n", w);
-  if (!f.page.empty()) fmt::print(err(), "  more: docs/{}\n", f.page);
+  if (!f.evidence.empty()) fmt::print(to, "  evidence\n");
+  for (const std::string& e : f.evidence) fmt::print(to, "    - {}\n", e);
+  if (!f.what_to_do.empty()) fmt::print(to, "  what to do\n");
+  for (const std::string& w : f.what_to_do) fmt::print(to, "    - {}\n", w);
+  if (!f.page.empty()) fmt::print(to, "  more: docs/{}\n", f.page);
+}
+
+void Output::show(const update::Finding& f) {
+  end_progress();
+  if (!json_) finding(streams_.out, streams_.out_is_terminal, f);
 }
 
 void Output::error(const Error& error, const std::vector<update::Finding>& findings) {
@@ -224,7 +230,7 @@ void Output::error(const Error& error, const std::vector<update::Finding>& findi
     fmt::print(err(), "  hint: {}\n", advice.hint);
     if (!advice.page.empty()) fmt::print(err(), "  more: docs/{}\n", advice.page);
   }
-  for (const update::Finding& f : findings) finding(f);
+  for (const update::Finding& f : findings) finding(err(), streams_.err_is_terminal, f);
 }
 
 bool Output::ask(std::string_view question) {

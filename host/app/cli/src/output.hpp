@@ -51,6 +51,8 @@ class Output {
   /// The last object of a run that ended well.
   void result(std::string_view command, Json object);
   void error(const Error& error, const std::vector<update::Finding>& findings);
+  /// A finding that is a result, not the reason of a failure.
+  void show(const update::Finding& finding);
 
   /// Asks on the terminal; true for "y" or "yes". Precondition: interactive().
   bool ask(std::string_view question);
@@ -64,7 +66,7 @@ class Output {
   std::FILE* err() const;
   void draw_bar(const Progress& progress, Duration now);
   std::string styled(std::string_view text, fmt::text_style style, bool terminal) const;
-  void finding(const update::Finding& f);
+  void finding(std::FILE* to, bool terminal, const update::Finding& f);
 
   Streams streams_;
   bool json_;

@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "sureflash/base/task.hpp"
-#include "sureflash/update/program.hpp"
-#include "sureflash/update/target.hpp"
+#include "sureflash/update/evidence.hpp"
 
 /// Names the cause of a failure, shows the evidence, says what to do.
 namespace sureflash::update {
@@ -23,6 +22,12 @@ Remedy remedy(const Error& error);
 enum class Certainty : std::uint8_t { Possible, Likely, Certain };
 std::string_view name(Certainty certainty);
 
+enum class Severity : std::uint8_t {
+  Note,     ///< worth knowing; nothing is wrong
+  Problem,  ///< in the way of an update
+};
+std::string_view name(Severity severity);
+
 /// One cause that explains what was seen.
 struct Finding {
   std::string_view id;  ///< stable: "cubemx-skeleton"
@@ -31,10 +36,23 @@ struct Finding {
   std::vector<std::string> evidence;
   std::vector<std::string> what_to_do;
   std::string_view page;  ///< under docs/
+  Severity severity = Severity::Problem;
 };
 
-/// Looks for causes after a failure, worst and surest first. Only reads from the device, and only
-/// if it is still there. Never fails: what cannot be read is not evidence.
+/// One cause that can be named: one file in src/causes.
+struct Cause {
+  std::string_view id;
+  std::string_view page;
+  /// Argues from the evidence alone. nullopt: this cause does not explain what was seen.
+  std::optional<Finding> (*look)(const Evidence&);
+};
+std::span<const Cause* const> causes();
+
+/// All causes that explain the evidence: problems before notes, surest first.
+std::vector<Finding> find_causes(const Evidence& evidence);
+
+/// Gathers evidence after a failure and names the causes; notes are left out. Only reads from the
+/// device, and only if it is still there. Never fails: what cannot be read is not evidence.
 Task<std::vector<Finding>> diagnose(const Target& target, const Error& error,
                                     const Observations& observations);
 

@@ -68,6 +68,10 @@ struct CubeOptions {
   std::uint32_t application_base = 0x08008000;
   /// The GETSTATUS that leaves does not complete: USB stops in its data-stage interrupt.
   bool leave_vanishes = false;
+  /// Product string; empty: the one CubeMX writes.
+  std::string product{};
+  /// Another program read where the template has nothing to read (v2.11.3) before this host came.
+  bool found_in_state_15 = false;
 };
 
 /// The DFU class of ST's USB device middleware, request by request as its source goes; not a state

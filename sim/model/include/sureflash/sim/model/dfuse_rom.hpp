@@ -84,6 +84,9 @@ struct RomSwitches {
   std::optional<std::size_t> stuck_busy_from_sector{};
   /// Writes above 256 bytes whose length is no multiple of 8 are stored corrupted (L43x, V9.1).
   bool corrupts_odd_lengths = false;
+  /// The state in which a host finds it after enumeration: what another program left. A ROM found
+  /// in dfuDNBUSY hangs there until CLRSTATUS, as was seen of the H743 (dfuse.md 5.2).
+  proto::DfuState found_in = proto::DfuState::DfuIdle;
 };
 
 enum class F105RomVersion : std::uint8_t { V2_0, V2_1, V2_2 };

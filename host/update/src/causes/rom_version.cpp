@@ -1,0 +1,53 @@
+#include <array>
+
+#include "cause.hpp"
+
+namespace sureflash::update {
+namespace {
+
+struct RomVersion {
+  std::string_view name;
+  std::uint16_t bcd_device;
+  std::uint32_t reset_vector;
+  std::array<std::string_view, 2> limits;
+};
+/// Source: AN2606, tables 47 and 48. V2.2 has no known limit; V1.0 has no known reset vector.
+constexpr std::array<RomVersion, 2> kVersions{{
+    {"V2.0",
+     0x2000,
+     0x1FFFE945,
+     {"PA9 is driven low as USART output while VBUS is there: up to 25 mA flow; put a resistor in",
+      "it announces longer poll times than it needs: programming takes longer than with V2.2"}},
+    {"V2.1",
+     0x2100,
+     0x1FFFE9A1,
+     {"it announces longer poll times than it needs: programming takes longer than with V2.2", ""}},
+}};
+
+std::optional<Finding> look(const Evidence& e) {
+  if (e.target == nullptr || e.target->loader != Loader::Rom || e.target->chip == nullptr ||
+      e.target->chip->name != "stm32f105" || e.error != nullptr) {
+    return std::nullopt;
+  }
+  const auto version =
+      std::ranges::find(kVersions, e.target->descriptors.device.bcdDevice, &RomVersion::bcd_device);
+  if (version == kVersions.end()) return std::nullopt;
+  Finding f;
+  f.severity = Severity::Note;
+  const bool agreed = e.rom_reset_vector == version->reset_vector;
+  f.certainty = agreed ? Certainty::Certain : Certainty::Likely;
+  f.headline = "the ROM bootloader is " + std::string(version->name) + ", which has known limits";
+  f.evidence.push_back("bcdDevice is " + hex(version->bcd_device, 4));
+  if (agreed) f.evidence.push_back("its reset vector is " + hex(version->reset_vector));
+  for (const std::string_view limit : version->limits) {
+    if (!limit.empty()) f.what_to_do.emplace_back(limit);
+  }
+  return f;
+}
+
+}  // namespace
+
+extern const Cause kRomVersion;
+const Cause kRomVersion{"rom-version", "recovery/rom-version.md", look};
+
+}  // namespace sureflash::update
