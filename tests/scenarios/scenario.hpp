@@ -55,6 +55,26 @@ class Bench {
     });
   }
 
+  /// As the command does it: compares first, then programs what differs.
+  Result<update::Outcome> update(const image::Image& image, update::PlanOptions options = {}) {
+    TRY_ASSIGN(
+        options.survey,
+        run<update::Survey>([&](const update::Target& target) -> Result<Task<update::Survey>> {
+          return update::survey(target, image, options);
+        }));
+    const Duration compared = took;
+    auto outcome = program(image, options);
+    took += compared;
+    return outcome;
+  }
+
+  /// What the device was identified as.
+  Result<update::Target> identified() {
+    transport::VirtualTransport transport(device_->usb(), transport::Clock::Virtual);
+    TRY(transport.open(20s));
+    return transport::run(transport, update::identify(identify));
+  }
+
   /// What is in flash now, by the chip and not by the wire.
   bool holds(const image::Image& image) {
     for (const image::Segment& s : image.segments()) {

@@ -12,6 +12,10 @@ using proto::StatusReply;
 
 /// A device that announces 0 ms while it is busy would be polled without rest (fwupd waits 5 ms).
 constexpr Duration kPollIntervalMin = 1ms;
+/// After a stalled poll, at least; doubled each time, so that three of them bridge 28 ms, or 1.75
+/// times what was announced.
+constexpr Duration kAfterStalledPoll = 4ms;
+constexpr std::size_t kDeviceStatusLength = 2;
 
 Duration announced(const StatusReply& reply) {
   return std::chrono::milliseconds(reply.bwPollTimeout_ms);
@@ -157,10 +161,34 @@ Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_l
       co_await check(answer, "a wait");
       waited += pause;
     }
-    last = co_await get_status(std::max(limits_.transfer, operation_limit - waited));
+    last = co_await poll_again(std::max(limits_.transfer, operation_limit - waited), pause);
     wanted = poll_time(last);
   }
   co_return last;
+}
+
+Task<StatusReply> Client::poll_again(Duration timeout, Duration waited) {
+  Duration pause = std::max(kAfterStalledPoll, waited / 4);
+  for (int attempt = 0;; ++attempt) {
+    auto reply = co_await caught(get_status(timeout));
+    if (reply || reply.error().code != Errc::Stalled || attempt == kStalledPolls) {
+      co_return std::move(reply);
+    }
+    const Answer answer = co_await step(Wait{pause});
+    co_await check(answer, "a wait");
+    pause *= 2;
+  }
+}
+
+Task<> Client::ping(Duration timeout) {
+  std::array<std::uint8_t, kDeviceStatusLength> status{};
+  const Answer answer = co_await step(ControlTransfer{
+      {proto::kStandardInDevice, static_cast<std::uint8_t>(proto::StandardRequest::GetStatus), 0, 0,
+       kDeviceStatusLength},
+      {},
+      status,
+      timeout});
+  co_await check(answer, "GET_STATUS");
 }
 
 Task<> Client::to_idle() {

@@ -14,6 +14,12 @@ using proto::DfuState;
 using proto::StatusReply;
 
 constexpr std::size_t kCommandsMax = 64;
+/// A ping that took so long was held: a control transfer needs 1 ms to 3 ms, a page of flash at
+/// least 20 ms.
+constexpr Duration kHeldAtLeast = 10ms;
+constexpr int kHeldPingsToLearn = 2;
+/// Writes below this may be over before the ping.
+constexpr std::size_t kLongWrite = 1024;
 
 std::array<std::uint8_t, 5> command(DfuSeCommand code, std::uint32_t address) {
   std::array<std::uint8_t, 5> bytes{static_cast<std::uint8_t>(code)};
@@ -52,7 +58,8 @@ Task<> DfuSe::explain_stall(Error& stall) {
   stall.device = co_await client_->get_status();
 }
 
-Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Duration limit) {
+Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Duration limit,
+                                   Work work) {
   idle_ = false;
   const Duration began = co_await time_of_last_answer();
   auto sent = co_await caught(client_->dnload(wBlockNum, data));
@@ -66,7 +73,7 @@ Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Durat
   // This GETSTATUS starts the work; a device may hold it until the work is done.
   const StatusReply started =
       co_await client_->get_status(std::max(limit, client_->limits().transfer));
-  const StatusReply done = co_await client_->poll_while_busy(started, limit);
+  const StatusReply done = co_await finish(started, limit, work);
   co_await dfu::check_status(done);
   if (done.bState != DfuState::DfuDnloadIdle && done.bState != DfuState::DfuIdle) {
     Error e(Errc::UnexpectedState);
@@ -78,10 +85,47 @@ Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Durat
   co_return CommandReport{std::chrono::milliseconds(started.bwPollTimeout_ms), ended - began};
 }
 
+Task<> DfuSe::learn(Duration limit) {
+  const Duration began = co_await time_of_last_answer();
+  auto answered = co_await caught(client_->ping(limit));
+  const Duration took = co_await time_of_last_answer() - began;
+  if (!answered && answered.error().code != Errc::Stalled) {
+    co_await fail(std::move(answered).error());
+  }
+  if (!answered || took < kHeldAtLeast) {
+    holding_ = Holding::No;
+  } else if (++held_pings_ == kHeldPingsToLearn) {
+    holding_ = Holding::Yes;
+  }
+}
+
+Task<StatusReply> DfuSe::finish(StatusReply started, Duration limit, Work work) {
+  const bool busy = dfu::is_busy(started.bState);
+  const bool worth_it =
+      work == Work::Long && std::chrono::milliseconds(started.bwPollTimeout_ms) >= 2 * kHeldAtLeast;
+  if (busy && worth_it && holding_ == Holding::Unknown) co_await learn(limit);
+  if (busy && holding_ == Holding::Yes) {
+    started = co_await client_->get_status(std::max(limit, client_->limits().transfer));
+    // It answered before it was done: it does not hold after all.
+    if (dfu::is_busy(started.bState)) holding_ = Holding::No;
+  }
+  co_return co_await client_->poll_while_busy(started, limit);
+}
+
+Task<> DfuSe::unstick() {
+  pointer_.reset();
+  idle_ = false;
+  // The first leads to dfuERROR, the second to dfuIDLE; a stall of either says nothing.
+  static_cast<void>(co_await caught(client_->clear_status()));
+  static_cast<void>(co_await caught(client_->clear_status()));
+  co_await ensure_idle();
+}
+
 Task<CommandReport> DfuSe::set_address(std::uint32_t address) {
   pointer_.reset();
   const auto bytes = command(DfuSeCommand::SetAddressPointer, address);
-  const CommandReport report = co_await execute(proto::kCommandBlock, bytes, limits_.command);
+  const CommandReport report =
+      co_await execute(proto::kCommandBlock, bytes, limits_.command, Work::Short);
   pointer_ = address;
   co_return report;
 }
@@ -89,13 +133,13 @@ Task<CommandReport> DfuSe::set_address(std::uint32_t address) {
 Task<CommandReport> DfuSe::erase_sector(std::uint32_t address) {
   pointer_.reset();
   const auto bytes = command(DfuSeCommand::Erase, address);
-  co_return co_await execute(proto::kCommandBlock, bytes, limits_.sector_erase);
+  co_return co_await execute(proto::kCommandBlock, bytes, limits_.sector_erase, Work::Long);
 }
 
 Task<CommandReport> DfuSe::mass_erase() {
   pointer_.reset();
   const std::array bytes{static_cast<std::uint8_t>(DfuSeCommand::Erase)};
-  co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase);
+  co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase, Work::Long);
 }
 
 Task<> DfuSe::read_unprotect() {
@@ -125,7 +169,9 @@ std::optional<std::uint16_t> DfuSe::block_for(std::uint32_t address, std::size_t
 
 Task<CommandReport> DfuSe::write(std::uint32_t address, ByteView data) {
   if (!block_for(address, data.size())) co_await set_address(address);
-  auto report = co_await caught(execute(*block_for(address, data.size()), data, limits_.write));
+  const Work work = data.size() >= kLongWrite ? Work::Long : Work::Short;
+  auto report =
+      co_await caught(execute(*block_for(address, data.size()), data, limits_.write, work));
   if (!report) {
     Error error = std::move(report).error();
     error.where.range = AddressRange::sized(address, data.size());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "strategy.hpp"
+
 #include "sureflash/base/text.hpp"
 #include "sureflash/image/vector_table.hpp"
 
@@ -10,15 +12,6 @@ namespace {
 
 /// Initial stack pointer and reset vector. Source: ARMv7-M ARM, B1.5.3.
 constexpr std::uint64_t kCommitBytes = 8;
-/// Without a known chip: the largest alignment of table 7 in AN2606 that is common (F1 to F4: 4).
-constexpr std::uint32_t kAlignmentUnknownChip = 4;
-/// About what a full-speed control transfer costs beside its data.
-constexpr Duration kTransferOverhead = 200us;
-constexpr Duration kPerByte = 1us;
-
-std::uint32_t alignment(const Target& target) {
-  return target.chip != nullptr ? target.chip->write_alignment : kAlignmentUnknownChip;
-}
 
 Error at(Errc code, AddressRange range, std::string detail) {
   return Error(code, std::move(detail)).in(Stage::Plan, range);
@@ -31,6 +24,14 @@ Result<void> check_where(const Target& target, const stm32::MemoryMap& map, Addr
   }
   if (target.chip != nullptr && range.overlaps(target.chip->ram)) {
     return fail(at(Errc::NotForThisDevice, range, "the image holds data for RAM"));
+  }
+  if (target.flash_size && target.flash() != nullptr && &target.flash()->map == &map) {
+    const AddressRange flash = AddressRange::sized(map.bounds().begin, *target.flash_size);
+    if (map.contains(range) && !flash.contains(range)) {
+      return fail(at(Errc::OutsideMemory, range,
+                     "the chip has " + text_size(*target.flash_size) +
+                         " of flash, says its size register; its layout is that of a larger one"));
+    }
   }
   if (!map.contains(range)) {
     std::string memory = map.name().empty() ? "the memory" : map.name();
@@ -99,7 +100,7 @@ Result<void> check_vectors(const Target& target, const image::Image& image, std:
 
 /// The image with every segment grown to whole units; neighbours that meet then join.
 Result<image::Image> padded(const image::Image& image, const Target& target, std::uint8_t fill) {
-  const std::uint64_t unit = alignment(target);
+  const std::uint64_t unit = target.write_unit();
   std::vector<AddressRange> ranges;
   for (const image::Segment& s : image.segments()) {
     AddressRange grown{s.range().begin / unit * unit, (s.range().end + unit - 1) / unit * unit};
@@ -131,7 +132,19 @@ void append(std::vector<AddressRange>& runs, AddressRange range) {
   }
 }
 
-/// Runs of blocks that are not blank, leaving out `commit`.
+/// `block` without what is kept: sectors may be smaller than a block (L0, L1).
+void append_unkept(std::vector<AddressRange>& runs, std::span<const AddressRange> kept,
+                   AddressRange block) {
+  for (const AddressRange& k : kept) {
+    const AddressRange same = block.intersection(k);
+    if (same.empty()) continue;
+    append(runs, {block.begin, same.begin});
+    block.begin = same.end;
+  }
+  append(runs, block);
+}
+
+/// Runs of blocks that are not blank, leaving out `commit` and what is kept.
 std::vector<AddressRange> write_runs(const Plan& plan, std::uint16_t transfer_size) {
   std::vector<AddressRange> runs;
   for (const image::Segment& segment : plan.payload.segments()) {
@@ -144,7 +157,7 @@ std::vector<AddressRange> write_runs(const Plan& plan, std::uint16_t transfer_si
       const AddressRange block{left.begin, end};
       const ByteView bytes =
           ByteView(segment.data).subspan(block.begin - segment.address, block.size());
-      if (!is_blank(bytes, plan.erased_value)) append(runs, block);
+      append_unkept(runs, plan.kept, is_blank(bytes, plan.erased_value) ? AddressRange{} : block);
       left.begin = end;
     }
   }
@@ -185,20 +198,69 @@ std::vector<AddressRange> uncovered(const Plan& plan) {
   return result;
 }
 
-Estimate estimate(const Target& target, const Plan& plan) {
-  if (target.chip == nullptr) return {};
-  const auto times = [](Duration d, std::uint64_t n) { return d * static_cast<Duration::rep>(n); };
-  const std::uint64_t blocks =
-      (plan.bytes_to_write() + target.transfer_size() - 1) / target.transfer_size();
-  const std::uint64_t read_blocks =
-      (plan.bytes_to_verify() + target.transfer_size() - 1) / target.transfer_size();
-  Estimate e;
-  e.known = true;
-  e.erase = times(target.chip->sector_erase.typ + 3 * kTransferOverhead, plan.erase.size());
-  e.write = times(target.chip->program.typ, plan.bytes_to_write() / target.chip->program_unit) +
-            times(kPerByte, plan.bytes_to_write()) + times(3 * kTransferOverhead, blocks);
-  e.verify = times(kPerByte, plan.bytes_to_verify()) + times(kTransferOverhead, read_blocks);
-  return e;
+/// Takes out of `plan` what the survey makes needless. If anything is to be written, the sector of
+/// the vector table is erased and written as well: half an application never starts.
+void leave_out(Plan& plan, const Survey& survey) {
+  const auto is_in = [](const std::vector<AddressRange>& sectors, const AddressRange& sector) {
+    return std::ranges::find(sectors, sector) != sectors.end();
+  };
+  const AddressRange vectors = plan.erase.front();
+  const bool all_equal = std::ranges::all_of(
+      plan.erase, [&](const AddressRange& sector) { return is_in(survey.equal, sector); });
+  std::vector<AddressRange> erase;
+  for (const AddressRange& sector : plan.erase) {
+    if (sector == vectors && !all_equal) {
+      erase.push_back(sector);
+    } else if (is_in(survey.equal, sector)) {
+      for (const image::Segment& s : plan.payload.segments()) {
+        append(plan.kept, s.range().intersection(sector));
+      }
+    } else if (!is_in(survey.blank, sector)) {
+      erase.push_back(sector);
+    }
+  }
+  plan.erase = std::move(erase);
+}
+
+/// Where the way to erase is known: what is written, in which order.
+void lay_out(const Target& target, AddressRange vector_sector, Plan& plan) {
+  if (plan.erase.empty()) return;
+  plan.write = write_runs(plan, target.transfer_size());
+  order_for_safety(plan, vector_sector);
+  plan.also_erased = uncovered(plan);
+}
+
+/// Sector by sector, or all at once: the cheaper one of those that are allowed.
+void choose(const Target& target, const Area& area, Plan& plan, const PlanOptions& options) {
+  const AddressRange vector_sector = plan.erase.front();
+  const std::vector<AddressRange> touched = plan.erase;
+  const std::vector<AddressRange> all = area.map.sectors(area.map.bounds());
+  Plan wiping = plan;
+  if (options.survey) leave_out(plan, *options.survey);
+  lay_out(target, vector_sector, plan);
+  plan.estimate = estimate(target, area.map, plan);
+
+  wiping.erase = all;
+  wiping.mass_erase = true;
+  lay_out(target, vector_sector, wiping);
+  wiping.estimate = estimate(target, area.map, wiping);
+
+  Alternative sectors{"sector erase", false, plan.estimate, {}};
+  Alternative mass{"mass erase", false, wiping.estimate, {}};
+  mass.reason =
+      reason_against_mass_erase(target, area, touched.size() == all.size() || options.may_wipe);
+  const bool faster = wiping.estimate.known && wiping.estimate.total() < plan.estimate.total();
+  if (mass.reason.empty() && !faster) mass.reason = "not faster";
+  mass.chosen = mass.reason.empty() && !plan.nothing_to_write();
+  if (plan.nothing_to_write()) mass.reason = "nothing is to be written";
+  sectors.chosen = !mass.chosen;
+  if (mass.chosen) {
+    sectors.reason = "slower";
+    plan = std::move(wiping);
+    plan.alternatives = {std::move(mass), std::move(sectors)};
+  } else {
+    plan.alternatives = {std::move(sectors), std::move(mass)};
+  }
 }
 
 }  // namespace
@@ -245,7 +307,7 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
   Plan plan;
   plan.alt_setting = area->alt_setting;
   plan.start = start;
-  plan.erased_value = target.chip != nullptr ? target.chip->erased_value : std::uint8_t{0xFF};
+  plan.erased_value = target.erased_value();
   TRY_ASSIGN(plan.payload, padded(image, target, plan.erased_value));
   for (const image::Segment& s : plan.payload.segments()) {
     TRY(check_where(target, area->map, s.range()));
@@ -254,23 +316,22 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
       if (plan.erase.empty() || plan.erase.back() != sector) plan.erase.push_back(sector);
     }
   }
-  if (start % alignment(target) != 0) {
+  if (start % target.write_unit() != 0) {
     return fail(at(Errc::Misaligned, AddressRange::sized(start, image.size()),
-                   "a program starts at a multiple of " + decimal(alignment(target))));
+                   "a program starts at a multiple of " + decimal(target.write_unit())));
   }
   TRY(check_write_protection(target, plan));
   if (options.vector_table == VectorTableCheck::Require) {
     TRY(check_vectors(target, image, start));
   }
 
-  const std::uint64_t commit_size = std::max<std::uint64_t>(kCommitBytes, alignment(target));
+  const std::uint64_t commit_size = std::max<std::uint64_t>(kCommitBytes, target.write_unit());
   plan.commit =
       plan.payload.segments().front().range().intersection(AddressRange::sized(start, commit_size));
-  plan.write = write_runs(plan, target.transfer_size());
-  order_for_safety(plan, plan.erase.front());
   for (const image::Segment& s : plan.payload.segments()) plan.verify.push_back(s.range());
-  plan.also_erased = uncovered(plan);
-  plan.estimate = estimate(target, plan);
+  TRY(check_width(target, options.width));
+  plan.width = options.width;
+  choose(target, *area, plan, options);
   plan.warnings = image.warnings;
   return plan;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session.hpp"
+#include "strategy.hpp"
 
 #include "sureflash/base/text.hpp"
 
@@ -24,14 +25,8 @@ class Programmer {
  public:
   Programmer(Session& session, const Plan& plan, Observations& observations)
       : session_(session), plan_(plan), seen_(observations) {
-    for (AddressRange run : plan.write) {
-      const std::uint64_t size = session.target().transfer_size();
-      while (!run.empty()) {
-        const std::uint64_t end = std::min(run.end, (run.begin / size + 1) * size);
-        blocks_.push_back({run.begin, end});
-        run.begin = end;
-      }
-    }
+    blocks_ = blocks(plan.write);
+    if (plan.nothing_to_write()) return;
     // The trial: the first block of the vector table's sector that is not the commit.
     const auto it = std::ranges::find_if(blocks_, [&](const AddressRange& b) {
       return plan.erase.front().contains(b) && b != plan.commit;
@@ -40,11 +35,12 @@ class Programmer {
   }
 
   Task<Outcome> run() {
+    co_await state_supply();
     co_await session_.open();
     const Duration began = co_await time_of_last_answer();
-    co_await erase_all_sectors();
+    if (!plan_.nothing_to_write()) co_await erase_all_sectors();
     const Duration erased = co_await time_of_last_answer();
-    co_await write_all_blocks();
+    if (!plan_.nothing_to_write()) co_await write_all_blocks();
     const Duration written = co_await time_of_last_answer();
     Outcome outcome;
     if (readable_) {
@@ -61,6 +57,47 @@ class Programmer {
   }
 
  private:
+  std::vector<AddressRange> blocks(std::span<const AddressRange> runs) const {
+    std::vector<AddressRange> result;
+    const std::uint64_t size = session_.target().transfer_size();
+    for (AddressRange run : runs) {
+      while (!run.empty()) {
+        const std::uint64_t end = std::min(run.end, (run.begin / size + 1) * size);
+        result.push_back({run.begin, end});
+        run.begin = end;
+      }
+    }
+    return result;
+  }
+
+  /// Tells a ROM of F2, F4 or F7 that it may program 32 bits at once. AN2606, 4.4, table 4: byte 0
+  /// is 3 for 2.7 V to 3.6 V, the others stay 0xFF.
+  Task<> state_supply() {
+    if (plan_.width == stm32::ProgramWidth::Usual || plan_.nothing_to_write()) co_return;
+    constexpr std::array<std::uint8_t, 4> kSupply{0x03, 0xFF, 0xFF, 0xFF};
+    co_await session_.dfuse().select(device_feature(session_.target())->alt_setting);
+    auto told = co_await caught(session_.dfuse().write(kDeviceFeatureAddress, kSupply));
+    if (told) co_return;
+    if (told.error().code != Errc::DeviceReportsError) co_await fail(std::move(told).error());
+    warnings_.emplace_back("the device refuses to be told its supply; it programs byte by byte");
+  }
+
+  /// One command for everything. Whether it was obeyed shows at the trial block.
+  Task<> erase_at_once() {
+    const AddressRange first = plan_.erase.front();
+    co_await session_.progress(
+        {Progress::Activity::Erasing, first.size(), plan_.bytes_to_erase(), plan_.erase.back()});
+    auto report = co_await caught(session_.dfuse().mass_erase());
+    if (!report) co_await fail(std::move(report).error().in(Stage::Erase));
+    bytes_erased_ = plan_.bytes_to_erase();
+    trial_is_stored_ = false;
+    bytes_written_ -= trial_.size();
+    if (!readable_ || session_.is_blank(bytes_of(plan_.payload, trial_))) co_return;
+    const auto actual = co_await try_read(trial_);
+    if (actual && session_.is_blank(*actual)) co_return;
+    co_await fail(Error(Errc::EraseHadNoEffect, "mass erase").in(Stage::Erase, trial_));
+  }
+
   Task<> erase_all_sectors() {
     const std::uint64_t total = plan_.bytes_to_erase();
     for (std::size_t i = 0; i < plan_.erase.size(); ++i) {
@@ -73,7 +110,12 @@ class Programmer {
         co_await erase_sector(sector);
       }
       bytes_erased_ += sector.size();
+      if (plan_.mass_erase) {
+        co_await erase_at_once();
+        break;
+      }
       if (i == 1) co_await look_for_trial();
+      if (seen_.erased_too_much) write_kept_as_well();
       if (seen_.erased_too_much && i + 1 < plan_.erase.size()) {
         // Erasing the rest would take minutes and destroy the same again (dfuse.md 7.3).
         warnings_.emplace_back(
@@ -85,9 +127,24 @@ class Programmer {
     co_await session_.progress({Progress::Activity::Erasing, total, total, plan_.erase.back()});
   }
 
+  /// What was to be kept is lost as well: it goes first, so that the order stays safe.
+  void write_kept_as_well() {
+    const auto lost = blocks(plan_.kept);
+    blocks_.insert(blocks_.begin(), lost.begin(), lost.end());
+  }
+
+  /// H74x: the erase is done, and the ROM hangs. Reading back shows whether it is.
+  Task<bool> is_only_stuck(const Error& error, AddressRange sector) {
+    if (error.code != Errc::StuckBusy) co_return false;
+    co_await session_.dfuse().unstick();
+    const auto bytes = co_await try_read(sector);
+    co_return bytes&& session_.is_blank(*bytes);
+  }
+
   Task<> erase_sector(AddressRange sector) {
     auto report =
         co_await caught(session_.dfuse().erase_sector(static_cast<std::uint32_t>(sector.begin)));
+    if (!report && co_await is_only_stuck(report.error(), sector)) co_return;
     if (!report) co_await fail(std::move(report).error().in(Stage::Erase, sector));
     if (!seen_.erase) {
       seen_.erase = *report;
@@ -117,9 +174,11 @@ class Programmer {
   }
 
   /// A few bytes of the sector after the first one, planned or not.
+  /// If something is to be kept, that.
   Task<std::optional<Bytes>> probe_neighbour(AddressRange sector) {
     const Area* area = session_.target().area_at(sector.begin);
-    neighbour_ = AddressRange::sized(sector.end, kProbeBytes);
+    neighbour_ = AddressRange::sized(plan_.kept.empty() ? sector.end : plan_.kept.front().begin,
+                                     kProbeBytes);
     if (area == nullptr || !area->map.contains(neighbour_)) co_return std::nullopt;
     co_return co_await try_read(neighbour_);
   }
@@ -171,8 +230,10 @@ class Programmer {
     if (!seen_.erase || !seen_.write) return false;
     Duration floor = 10ms;
     if (const stm32::Chip* chip = session_.target().chip; chip != nullptr) {
-      floor = chip->sector_erase.min +
-              chip->program.min * static_cast<Duration::rep>(trial_.size() / chip->program_unit);
+      const Duration least =
+          chip->sector_erase.min +
+          chip->program.min * static_cast<Duration::rep>(trial_.size() / chip->program_unit);
+      if (least > Duration::zero()) floor = least;
     }
     return seen_.erase->took + seen_.write->took < floor / 2;
   }

@@ -21,9 +21,7 @@ class Session {
 
   stm32::DfuSe& dfuse() { return dfuse_; }
   const Target& target() const { return *target_; }
-  std::uint8_t erased_value() const {
-    return target_->chip != nullptr ? target_->chip->erased_value : std::uint8_t{0xFF};
-  }
+  std::uint8_t erased_value() const { return target_->erased_value(); }
   bool is_blank(ByteView bytes) const {
     return std::ranges::all_of(bytes, [&](std::uint8_t b) { return b == erased_value(); });
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "candidates.hpp"
+
 #include "sureflash/base/text.hpp"
 #include "sureflash/stm32/dfuse.hpp"
 
@@ -14,6 +16,10 @@ constexpr std::string_view kRomProductIdPrefix = "STM32 0x";
 constexpr std::string_view kCubeProduct = "STM32 DownLoad Firmware Update";
 constexpr std::string_view kCubeProductFs = "DFU in FS Mode";
 constexpr std::size_t kProbeBytes = 4;
+/// AN2606 table 7: what most lines need; for loaders that are not ST's.
+constexpr std::uint32_t kWriteUnitUnknownChip = 4;
+/// An option block is read whole, but no device may ask for more.
+constexpr std::uint64_t kOptionBlockMax = 512;
 
 /// "STM32 0x418 DFU Bootloader" -> 0x418.
 std::optional<std::uint16_t> product_id_in(std::string_view product) {
@@ -96,21 +102,53 @@ Task<std::optional<Bytes>> probe(stm32::DfuSe& dfuse, std::uint8_t alt, std::uin
   co_return std::nullopt;
 }
 
-const Area* option_area(const Target& target) {
-  if (target.chip == nullptr || target.chip->option_bytes.empty()) return nullptr;
-  const auto it = std::ranges::find_if(
-      target.areas, [&](const Area& area) { return area.map.contains(target.chip->option_bytes); });
-  return it == target.areas.end() ? nullptr : &*it;
+/// Option bytes: where the table has them, else where the device names them.
+std::pair<const Area*, AddressRange> option_area(const Target& target) {
+  const bool known = target.chip != nullptr && !target.chip->option_bytes.empty();
+  for (const Area& area : target.areas) {
+    if (known && area.map.contains(target.chip->option_bytes)) {
+      return {&area, target.chip->option_bytes};
+    }
+  }
+  for (const Area& area : target.areas) {
+    if (!area.map.name().starts_with("Option ") || area.map.runs().empty()) continue;
+    const AddressRange range = area.map.runs().front().range;
+    if (range.size() <= kOptionBlockMax) return {&area, range};
+  }
+  return {nullptr, {}};
+}
+
+/// A ROM that does not name its chip: what fits.
+void look_for_candidates(Target& target) {
+  if (target.loader != Loader::Rom || target.chip_source == ChipSource::ProductString) return;
+  target.candidates = fitting_chips(target);
+  if (target.candidates.empty()) return;
+  target.chip_evidence.emplace_back("memory layout, option bytes and commands as in the table");
+}
+
+/// The last word: one candidate is likely to be it; a chip that the user names but that does not
+/// fit is worth a warning.
+void conclude(Target& target) {
+  if (target.candidates.empty()) return;
+  if (target.chip_source == ChipSource::User) {
+    if (std::ranges::find(target.candidates, target.chip) == target.candidates.end()) {
+      target.warnings.push_back("this does not look like an " + std::string(target.chip->title) +
+                                ", but like " + std::string(target.candidates.front()->title));
+    }
+    target.candidates.clear();
+  } else if (target.candidates.size() == 1) {
+    target.chip = target.candidates.front();
+    target.chip_source = ChipSource::OnlyFit;
+  }
 }
 
 Task<> read_protection(stm32::DfuSe& dfuse, Target& target) {
-  if (const Area* area = option_area(target); area != nullptr) {
-    const AddressRange range = target.chip->option_bytes;
+  if (const auto [area, range] = option_area(target); area != nullptr) {
     target.option_block =
         co_await probe(dfuse, area->alt_setting, static_cast<std::uint32_t>(range.begin),
                        range.size(), "the option bytes", target);
   }
-  if (target.option_block && target.chip->family == "F1") {
+  if (target.option_block && target.chip != nullptr && target.chip->family == "F1") {
     auto options = stm32::F1OptionBytes::parse(*target.option_block);
     if (options) {
       target.options = *options;
@@ -135,6 +173,25 @@ const Area* Target::flash() const {
   const auto it = std::ranges::find_if(
       areas, [](const Area& area) { return area.map.name().starts_with("Internal Flash"); });
   return it == areas.end() ? nullptr : &*it;
+}
+
+std::uint32_t Target::write_unit() const {
+  const auto unit = [](const stm32::Chip& c) {
+    return std::max(c.program_unit, c.write_alignment);
+  };
+  if (chip != nullptr) return unit(*chip);
+  std::uint32_t largest = kWriteUnitUnknownChip;
+  for (const stm32::Chip* c : candidates) largest = std::max(largest, unit(*c));
+  return largest;
+}
+
+std::uint8_t Target::erased_value() const {
+  if (chip != nullptr) return chip->erased_value;
+  if (candidates.empty()) return 0xFF;
+  const std::uint8_t value = candidates.front()->erased_value;
+  const bool agree = std::ranges::all_of(
+      candidates, [&](const stm32::Chip* c) { return c->erased_value == value; });
+  return agree ? value : std::uint8_t{0xFF};
 }
 
 const Area* Target::area_at(std::uint64_t address) const {
@@ -164,6 +221,14 @@ std::string Target::title() const {
     s += loader == Loader::Rom ? " of " : " on ";
     s += chip->title;
     if (chip_source == ChipSource::User) s += ", as --chip says";
+    if (chip_source == ChipSource::OnlyFit) s += " (likely: no other line fits)";
+  } else if (!candidates.empty()) {
+    s += " of one of " + decimal(candidates.size()) + " lines (say which with --chip):";
+    constexpr std::size_t kNamed = 4;
+    for (std::size_t i = 0; i < std::min(kNamed, candidates.size()); ++i) {
+      s += (i == 0 ? " " : ", ") + std::string(candidates[i]->title);
+    }
+    if (candidates.size() > kNamed) s += ", …";
   }
   return s;
 }
@@ -195,7 +260,16 @@ Task<Target> identify(IdentifyOptions options) {
       co_await client.to_idle();
     }
   }
+  look_for_candidates(target);
   co_await read_protection(dfuse, target);
+  if (target.read_protection_signs.empty() && target.loader == Loader::Rom &&
+      target.descriptors.dfu.functional.can_upload()) {
+    co_await compare_loader_ids(dfuse, target);
+    conclude(target);
+    co_await read_flash_size(dfuse, target);
+  } else {
+    conclude(target);
+  }
   co_return target;
 }
 

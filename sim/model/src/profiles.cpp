@@ -32,8 +32,10 @@ constexpr KeyHelp kRomKeys[] = {
     {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
     {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
     {"poll", "version|datasheet|N", "version", "bwPollTimeout in ms (100, 0, …)"},
-    {"held", "0|1|strict", "1",
-     "GETSTATUS while busy: NAKed, answered dfuDNBUSY, or refused before the poll time is over"},
+    {"held", "0|1|strict|later", "1",
+     "GETSTATUS while busy: NAKed (1), answered (0), refused before (strict) or after (later) the "
+     "poll time"},
+    {"mass-erase", "rom|works|refused|ignored|half", "rom", "what a mass erase does"},
     {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
     {"rdp-at", "access|set-address", "access", "where read protection refuses"},
     {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
@@ -364,6 +366,10 @@ RomSwitches common_switches(const Settings& settings, RomSwitches switches) {
   if (settings.is("held", "0")) switches.while_busy = WhileBusy::Answers;
   if (settings.is("held", "strict")) switches.while_busy = WhileBusy::Strict;
   if (settings.is("held", "later")) switches.while_busy = WhileBusy::StallsLater;
+  if (settings.is("mass-erase", "works")) switches.mass_erase = MassErase::Works;
+  if (settings.is("mass-erase", "refused")) switches.mass_erase = MassErase::Refused;
+  if (settings.is("mass-erase", "ignored")) switches.mass_erase = MassErase::Ignored;
+  if (settings.is("mass-erase", "half")) switches.mass_erase = MassErase::FirstHalf;
   switches.rdp_refuses_set_address = settings.is("rdp-at", "set-address");
   switches.reads_system_memory = settings.on("rom-read");
   switches.short_block_at_end = settings.is("end", "short");
@@ -416,11 +422,7 @@ Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Sett
   rom.usb.functional_after_each = settings.is("functional", "each");
   TRY_ASSIGN(rom.poll, poll_setting(settings, "rom", rom.poll));
   TRY(place_rom_id(settings, data, chip));
-  RomSwitches switches = common_switches(settings, st_rom_switches(data));
-  if (settings.is("mass-erase", "works")) switches.mass_erase = MassErase::Works;
-  if (settings.is("mass-erase", "refused")) switches.mass_erase = MassErase::Refused;
-  if (settings.is("mass-erase", "ignored")) switches.mass_erase = MassErase::Ignored;
-  if (settings.is("mass-erase", "half")) switches.mass_erase = MassErase::FirstHalf;
+  const RomSwitches switches = common_switches(settings, st_rom_switches(data));
   parts.boot.loader_startup =
       data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
   boot_from_rom(settings, rom, switches, parts);

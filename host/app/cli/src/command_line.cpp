@@ -80,6 +80,18 @@ void add_device_commands(CommandLine& line) {
   program_command->add_flag("--run", o.run, "start the program afterwards");
   program_command->add_flag("--data", o.data,
                             "the file is no program: do not check its vector table");
+  program_command->add_flag("--full", o.full,
+                            "erase and write everything, without comparing first");
+  program_command->add_flag(
+      "--may-wipe", o.may_wipe,
+      "flash outside the file may be lost: allows a mass erase, if it is faster");
+  program_command
+      ->add_option(
+          "--vdd", o.vdd,
+          "supply in volts; from 2.7 on, F2, F4 and F7 program 32 bits at once (wrong on a "
+          "lower supply)")
+      ->check(CLI::Range(1.7, 3.6))
+      ->type_name("VOLTS");
   add_consent_options(program_command, o);
 
   auto* verify_command = add(line, app, "verify", "Compare a file with the memory", verify);

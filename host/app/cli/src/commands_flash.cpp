@@ -62,6 +62,24 @@ int download(const Options& options, Output& output, Opened& opened) {
   return code;
 }
 
+/// Compares first, unless told not to, and plans what differs.
+Result<update::Plan> plan_program(const Options& options, Output& output, Opened& opened,
+                                  const image::Image& image) {
+  constexpr double kWordVolts = 2.7;
+  update::PlanOptions how{
+      .vector_table =
+          options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
+      .may_wipe = options.may_wipe,
+      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual};
+  // The pre-flight comes before any reading.
+  auto plan = update::make_plan(opened.target, image, how);
+  if (!plan || options.full) return plan;
+  TRY_ASSIGN(how.survey, opened.device->run(update::survey(opened.target, image, how), output));
+  output.end_progress();
+  if (how.survey->stopped) output.note("comparing was ended early: nearly everything differs");
+  return update::make_plan(opened.target, image, how);
+}
+
 int program_opened(const Options& options, Output& output, Opened& opened,
                    const LoadedImage& loaded, const update::Plan& plan) {
   update::Observations seen;
@@ -90,9 +108,7 @@ int program(const Options& options, Output& output) {
   if (!loaded) return report(output, loaded.error());
   show_image(output, options.file, loaded->format, loaded->image);
   show_device(output, opened->device->label(), opened->target);
-  auto plan = update::make_plan(opened->target, loaded->image,
-                                {.vector_table = options.data ? update::VectorTableCheck::Skip
-                                                              : update::VectorTableCheck::Require});
+  auto plan = plan_program(options, output, *opened, loaded->image);
   if (!plan) return report(output, *opened->device, opened->target, plan.error(), {});
   show_plan(output, *plan);
   output.event("plan", to_json(*plan));

@@ -30,7 +30,13 @@ std::optional<Opened> open_target(const Options& options, Output& output, int& e
   if (!options.chip.empty()) {
     identify.chip = stm32::find_chip(options.chip);
     if (identify.chip == nullptr) {
-      exit = report(output, Error(Errc::Usage, "no chip is called \"" + options.chip + "\""));
+      std::string why = "no chip is called \"" + options.chip + "\"";
+      const auto several = stm32::find_chips(options.chip);
+      if (!several.empty()) {
+        why = "\"" + options.chip + "\" may be";
+        for (const stm32::Chip* c : several) why += " " + std::string(c->name);
+      }
+      exit = report(output, Error(Errc::Usage, why));
       return std::nullopt;
     }
   }

@@ -36,6 +36,9 @@ struct Options {
   bool dry_run = false;
   bool data = false;
   bool no_blank = false;
+  bool full = false;
+  bool may_wipe = false;
+  std::optional<double> vdd;
   bool force = false;
   std::string shell;
 

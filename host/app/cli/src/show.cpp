@@ -76,6 +76,12 @@ void show_device(Output& output, const std::string& label, const update::Target&
   }
 }
 
+Json candidates_json(const update::Target& target) {
+  Json names = Json::array();
+  for (const stm32::Chip* chip : target.candidates) names.push_back(chip->name);
+  return names;
+}
+
 Json to_json(const update::Target& target) {
   const auto& d = target.descriptors;
   Json areas = Json::array();
@@ -97,6 +103,10 @@ Json to_json(const update::Target& target) {
   for (const auto& alt : d.dfu.alt_settings) alts.push_back(alt.text);
   return {{"title", target.title()},
           {"chip", target.chip != nullptr ? Json(target.chip->name) : Json()},
+          {"chip_is_certain", target.chip_source == update::ChipSource::ProductString},
+          {"candidates", candidates_json(target)},
+          {"chip_evidence", target.chip_evidence},
+          {"flash_size", target.flash_size ? Json(*target.flash_size) : Json()},
           {"vendor_id", d.device.idVendor},
           {"product_id", d.device.idProduct},
           {"bcd_device", d.device.bcdDevice},
@@ -113,10 +123,33 @@ Json to_json(const update::Target& target) {
           {"read_protection_signs", target.read_protection_signs}};
 }
 
+std::string time_text(const update::Estimate& estimate) {
+  return estimate.known ? "about " + text(estimate.total()) : std::string("time not known");
+}
+
+/// What was weighed, and why it was not taken.
+void show_alternatives(Output& output, const update::Plan& plan) {
+  for (const update::Alternative& a : plan.alternatives) {
+    output.field(&a == &plan.alternatives.front() ? "choice" : "",
+                 a.chosen
+                     ? fmt::format("{}, {}", a.name, time_text(a.estimate))
+                     : fmt::format("not {}: {} ({})", a.name, a.reason, time_text(a.estimate)));
+  }
+}
+
 void show_plan(Output& output, const update::Plan& plan) {
-  output.field("plan",
-               fmt::format("erase {}, {}; the sector with the vector table first",
-                           count(plan.erase.size(), "sector"), text_size(plan.bytes_to_erase())));
+  if (!plan.kept.empty()) {
+    output.field("plan", fmt::format("leave {} as it is: equal to the file already",
+                                     text_size(update::total_size(plan.kept))));
+  }
+  if (plan.nothing_to_write()) {
+    output.field("", fmt::format("verify {} by reading back", text_size(plan.bytes_to_verify())));
+    return;
+  }
+  output.field(plan.kept.empty() ? "plan" : "",
+               fmt::format("erase {}, {}{}; the sector with the vector table first",
+                           count(plan.erase.size(), "sector"), text_size(plan.bytes_to_erase()),
+                           plan.mass_erase ? ", by mass erase" : ""));
   show_ranges(output, "", joined(plan.erase));
   output.field("",
                fmt::format("write {}; the reset vector last", text_size(plan.bytes_to_write())));
@@ -132,11 +165,29 @@ void show_plan(Output& output, const update::Plan& plan) {
                                      text(plan.estimate.total()), text(plan.estimate.erase),
                                      text(plan.estimate.write), text(plan.estimate.verify)));
   }
+  show_alternatives(output, plan);
+}
+
+Json alternatives_json(const update::Plan& plan) {
+  Json list = Json::array();
+  for (const update::Alternative& a : plan.alternatives) {
+    Json j = {{"name", a.name}, {"chosen", a.chosen}, {"reason", a.reason}};
+    if (a.estimate.known) {
+      j["expected_ms"] =
+          std::chrono::duration_cast<std::chrono::milliseconds>(a.estimate.total()).count();
+    }
+    list.push_back(std::move(j));
+  }
+  return list;
 }
 
 Json to_json(const update::Plan& plan) {
   Json j = {{"alt_setting", plan.alt_setting},
             {"erase", ranges_json(plan.erase)},
+            {"mass_erase", plan.mass_erase},
+            {"kept", ranges_json(plan.kept)},
+            {"word_wide", plan.width == stm32::ProgramWidth::Word},
+            {"alternatives", alternatives_json(plan)},
             {"write", ranges_json(plan.write)},
             {"verify", ranges_json(plan.verify)},
             {"also_erased", ranges_json(plan.also_erased)},

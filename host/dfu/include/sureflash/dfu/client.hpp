@@ -46,6 +46,10 @@ class Client {
   Task<proto::DfuState> get_state();
   Task<> abort();
 
+  /// The standard request GET_STATUS to the device, which no state of DFU forbids: how long its
+  /// answer takes shows whether the device is there for its bus. Source: USB 2.0, 9.4.5.
+  Task<> ping(Duration timeout);
+
   /// Brings the device to dfuIDLE from every state. A busy device gets limits().operation to
   /// finish. CLRSTATUS is sent only in dfuERROR, in states no specification names (ST's middleware
   /// has a state 15), and to a device that hangs in dfuDNBUSY; others get ABORT. Errors: NoIdle
@@ -54,7 +58,9 @@ class Client {
   Task<> to_idle();
 
   /// Polls until the device is not busy (dfuDNBUSY, dfuMANIFEST and their -SYNC states) any more,
-  /// honouring bwPollTimeout before each poll but the first. `operation_limit` bounds the whole.
+  /// honouring bwPollTimeout before each poll but the first. `operation_limit` bounds the whole. A
+  /// GETSTATUS that is stalled is sent again, kStalledPolls times: L4 ROMs announce too little and
+  /// stall what comes then (dfuse.md 5.2).
   /// Errors: StuckBusy. Returns the first reply that is not busy, whatever it says.
   Task<proto::StatusReply> poll_while_busy(proto::StatusReply last, Duration operation_limit);
 
@@ -68,10 +74,12 @@ class Client {
   Task<Bytes> upload_all(std::uint16_t transfer_size, std::size_t size_max);
 
   static constexpr int kIdleAttempts = 8;
+  static constexpr int kStalledPolls = 3;
 
  private:
   proto::Setup setup(std::uint8_t bmRequestType, proto::DfuRequest request, std::uint16_t wValue,
                      std::size_t wLength) const;
+  Task<proto::StatusReply> poll_again(Duration timeout, Duration waited);
   Task<> out(proto::DfuRequest request, std::uint16_t wValue, ByteView data, std::string_view what,
              Duration timeout);
 

@@ -56,13 +56,25 @@ class DfuSe {
   /// Reads `out.size()` bytes, any number of blocks; a short answer is ResponseTooShort. Ends in
   /// dfuIDLE.
   Task<> read(std::uint32_t address, ByteSpan out);
+  /// Frees a ROM that hangs in dfuDNBUSY although its work is done (H74x): CLRSTATUS twice. Only
+  /// after StuckBusy: C5 ROMs stall it. Source: betaflight-configurator, usbdfu.js.
+  Task<> unstick();
   /// Tells the device to start the program at `address`. It may be gone before it answers, which is
   /// success. Errors: DeviceReportsError, UnexpectedState (neither gone nor dfuMANIFEST).
   Task<> leave(std::uint32_t address);
 
  private:
+  /// Long: surely takes so long that a held ping stands out.
+  enum class Work : std::uint8_t { Short, Long };
   /// DNLOAD, GETSTATUS (starts the work), wait, GETSTATUS. Source: AN3156, "Download commands".
-  Task<CommandReport> execute(std::uint16_t wBlockNum, ByteView data, Duration limit);
+  Task<CommandReport> execute(std::uint16_t wBlockNum, ByteView data, Duration limit, Work work);
+  /// Waits for the end of an operation, no longer than it must. A device may NAK endpoint 0 while
+  /// its CPU is at work; then a poll is answered when the work is done, however long the announced
+  /// time. Whether it does is learned with a standard request, which cannot disturb it: two
+  /// operations in a row must hold it. Until then, and for all other devices, bwPollTimeout is
+  /// honoured.
+  Task<proto::StatusReply> finish(proto::StatusReply started, Duration limit, Work work);
+  Task<> learn(Duration limit);
   Task<> explain_stall(Error& stall);
   /// wBlockNum that reaches `address` from the pointer, if one does.
   std::optional<std::uint16_t> block_for(std::uint32_t address, std::size_t size) const;
@@ -75,6 +87,10 @@ class DfuSe {
   std::optional<std::uint32_t> pointer_;
   /// Whether the device is known to be in dfuIDLE.
   bool idle_ = false;
+
+  enum class Holding : std::uint8_t { Unknown, Yes, No };
+  Holding holding_ = Holding::Unknown;
+  int held_pings_ = 0;
 };
 
 }  // namespace sureflash::stm32

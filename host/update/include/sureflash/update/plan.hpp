@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,26 @@ enum class VectorTableCheck : std::uint8_t {
   Skip,     ///< it is data
 };
 
+/// What a look at the flash showed, before anything is changed (see survey() in program.hpp).
+struct Survey {
+  /// Sectors in which every byte of the image is there already.
+  std::vector<AddressRange> equal;
+  /// Sectors that are blank from end to end: they need no erase.
+  std::vector<AddressRange> blank;
+  std::uint64_t bytes_read = 0;
+  Duration took{};
+  /// It was ended early, because reading on could not pay off.
+  bool stopped = false;
+};
+
 struct PlanOptions {
   VectorTableCheck vector_table = VectorTableCheck::Require;
+  /// Without it, everything is erased and written.
+  std::optional<Survey> survey{};
+  /// What the image does not cover may be lost: allows a mass erase.
+  bool may_wipe = false;
+  /// Word: the user vouches for a supply of 2.7 V to 3.6 V.
+  stm32::ProgramWidth width = stm32::ProgramWidth::Usual;
 };
 
 /// Expected times, from the data sheet's typical values and the speed of the bus.
@@ -31,6 +50,14 @@ struct Estimate {
   Duration total() const { return erase + write + verify; }
 };
 
+/// One way to do it, and why it was taken or not.
+struct Alternative {
+  std::string_view name;  ///< "sector erase", "mass erase"
+  bool chosen = false;
+  Estimate estimate;
+  std::string reason;
+};
+
 struct Plan {
   std::uint8_t alt_setting = 0;
   /// Sectors, in the order in which they are erased. The first holds the vector table, so that half
@@ -40,6 +67,11 @@ struct Plan {
   /// write alignment. The last one, `commit`, holds the initial stack pointer and the reset vector.
   std::vector<AddressRange> write;
   AddressRange commit;
+  /// Parts of the image that are on the device already, in sectors that are left alone.
+  std::vector<AddressRange> kept;
+  /// After the trial block, one command erases everything; `erase` then lists all sectors.
+  bool mass_erase = false;
+  stm32::ProgramWidth width = stm32::ProgramWidth::Usual;
   /// What is read back and compared: the payload, in rising order.
   std::vector<AddressRange> verify;
   /// Parts of erased sectors that the image does not cover: they will be blank.
@@ -50,7 +82,12 @@ struct Plan {
   /// Where the program starts: the lowest address of the image.
   std::uint32_t start = 0;
   Estimate estimate;
+  /// What was weighed; the chosen one first.
+  std::vector<Alternative> alternatives;
   std::vector<std::string> warnings;
+
+  /// The image is there already: only the proof is left.
+  bool nothing_to_write() const { return write.empty(); }
 
   std::uint64_t bytes_to_erase() const;
   std::uint64_t bytes_to_write() const;
@@ -60,7 +97,7 @@ struct Plan {
 /// The pre-flight: everything that can be known before flash is touched.
 /// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), NotForThisDevice (RAM,
 /// option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected, Misaligned, WrongBase,
-/// VectorTableImplausible.
+/// VectorTableImplausible, Unsupported (word-wide programming where no document has it).
 Result<Plan> make_plan(const Target& target, const image::Image& image,
                        const PlanOptions& options = {});
 

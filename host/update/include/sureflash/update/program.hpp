@@ -55,12 +55,17 @@ struct Outcome {
   std::vector<std::string> warnings;
 };
 
+/// Compares before anything is changed: reading is five to ten times faster than erasing and
+/// writing. Ends by itself once reading on cannot pay off. A device that refuses to be read gives
+/// an empty survey. Errors: those of make_plan, Interrupted, and those of the wire.
+Task<Survey> survey(const Target& target, const image::Image& image, const PlanOptions& options);
+
 /// Carries out a plan. The first sector and the first block are proven by reading them back before
 /// anything else is touched, so that a device that stores nothing is found out after one page.
 ///
 /// Order: erase the sector of the vector table; write and check its first block (a trial); erase
-/// the others; write the others; write the rest of that sector, the reset vector last; verify
-/// everything.
+/// the others, or everything; write the others; write the rest of that sector, the reset vector
+/// last; verify everything.
 ///
 /// Errors: EraseHadNoEffect, DataNotStored, EraseTooWide (the trial block was lost and cannot be
 /// kept), VerifyMismatch (Observations::differences says where), DeviceReportsError, Interrupted,

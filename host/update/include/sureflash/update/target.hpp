@@ -25,6 +25,7 @@ enum class ChipSource : std::uint8_t {
   Unknown,
   ProductString,  ///< the ROM names its product id ("STM32 0x418 DFU Bootloader")
   User,           ///< --chip
+  OnlyFit,  ///< the only line of the table that agrees with what was seen: likely, not certain
 };
 
 /// What is behind the DFU interface.
@@ -44,6 +45,13 @@ struct Target {
   /// Never null for a chip that is known; null otherwise.
   const stm32::Chip* chip = nullptr;
   ChipSource chip_source = ChipSource::Unknown;
+  /// Lines that agree with what a ROM showed of itself; with ChipSource::OnlyFit exactly one. Empty
+  /// for other loaders, and where the device or the user names the chip.
+  std::vector<const stm32::Chip*> candidates;
+  /// What speaks for the chip, or for the candidates.
+  std::vector<std::string> chip_evidence;
+  /// Bytes of flash by the chip's own register, where it can be read; a layout is an upper bound.
+  std::optional<std::uint64_t> flash_size;
   std::vector<Area> areas;
   /// Answer to Get; empty when the device gave none.
   Bytes commands;
@@ -60,6 +68,10 @@ struct Target {
   /// The area with the flash that programs start from; nullptr: the device shows none.
   const Area* flash() const;
   const Area* area_at(std::uint64_t address) const;
+  /// Address and length of writes are multiples of this: the largest that any possible chip needs.
+  std::uint32_t write_unit() const;
+  /// What erased bytes read: 0xFF unless all possible chips agree on another value.
+  std::uint8_t erased_value() const;
   bool is_read_protected() const { return read_protection_signs.size() >= 2; }
   /// "ROM bootloader V2.2 of STM32F105/F107": for people.
   std::string title() const;
