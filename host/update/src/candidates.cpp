@@ -72,6 +72,8 @@ Task<std::optional<std::uint16_t>> try_read_u16(stm32::DfuSe& dfuse, std::uint32
   if (code == Errc::Disconnected || code == Errc::Interrupted || code == Errc::TimedOut) {
     co_return fail(std::move(done).error());
   }
+  // A refused Set Address leaves dfuERROR, in which everything else would be refused as well.
+  co_await dfuse.client().to_idle();
   co_return std::nullopt;
 }
 
