@@ -51,6 +51,10 @@ void add_device_commands(CommandLine& line) {
       ->add_option("--may-write", o.may_write,
                    "erase and write this sector for a trial, then put its content back")
       ->type_name("SECTOR");
+  doctor_command
+      ->add_option("--bundle", o.bundle,
+                   "write what was found, for somebody who is to help (JSON; no firmware bytes)")
+      ->type_name("FILE");
   doctor_command->add_flag("-y,--yes", o.yes, "do not ask");
 
   auto* map_command =
@@ -105,6 +109,20 @@ void add_device_commands(CommandLine& line) {
   auto* options_command = app.add_subcommand("options", "Option bytes");
   options_command->require_subcommand(1);
   add(line, *options_command, "show", "Show the option bytes by name", options_show);
+  auto* set_command = add(line, *options_command, "set",
+                          "Change option bytes by name; the chip resets", options_set);
+  set_command->add_option("FIELD=VALUE", o.assignments, "e.g. WRP0=0xFF nRST_STOP=1")
+      ->required()
+      ->type_name("");
+  add_consent_options(set_command, o);
+  auto* unprotect_command = app.add_subcommand("unprotect", "Remove protection");
+  unprotect_command->require_subcommand(1);
+  add_consent_options(add(line, *unprotect_command, "write",
+                          "Let all sectors be written; says how to restore", unprotect_write),
+                      o);
+  add_consent_options(add(line, *unprotect_command, "read",
+                          "Let the flash be read: wipes it, and asks before", unprotect_read),
+                      o);
 }
 
 void add_file_commands(CommandLine& line) {
@@ -151,6 +169,12 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
 }
 
 void add_usb_commands(CommandLine& line) {
+  auto* explain_command =
+      add(line, *line.app, "explain",
+          "Say what the log of STM32CubeProgrammer, dfu-util or fwupd means", explain);
+  explain_command->add_option("LOG", line.options.file, "the pasted log, as a text file")
+      ->required()
+      ->type_name("");
   auto* setup_command =
       add(line, *line.app, "setup",
           "Give yourself the right to use DFU devices (Linux: a udev rule)", setup);

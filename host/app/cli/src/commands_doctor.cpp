@@ -1,5 +1,7 @@
+#include "bundle.hpp"
 #include "commands.hpp"
 #include "failure.hpp"
+#include "files.hpp"
 #include "range.hpp"
 #include "show.hpp"
 #include <fmt/format.h>
@@ -54,6 +56,18 @@ void show_trial(Output& output, const update::Trial& trial) {
   }
 }
 
+/// Writes the support bundle, if one is wanted. `opened` is null when there is no device.
+int keep_bundle(const Options& options, Output& output, const Opened* opened,
+                const std::vector<update::Finding>& findings, int exit) {
+  if (options.bundle.empty()) return exit;
+  const std::string text =
+      support_bundle(opened, findings).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  auto written = write_file(options.bundle, Bytes(text.begin(), text.end()), output.out());
+  if (!written) return report(output, written.error());
+  output.line(fmt::format("bundle    {}: look through it before you send it", options.bundle));
+  return exit;
+}
+
 int conclude(Output& output, const std::vector<update::Finding>& findings) {
   Json list = Json::array();
   int problems = 0;
@@ -73,7 +87,7 @@ int doctor(const Options& options, Output& output) {
   int exit = 0;
   std::optional<proto::StatusReply> found;
   auto opened = open_target(options, output, exit, Mode::AsItIs, &found);
-  if (!opened) return exit;
+  if (!opened) return keep_bundle(options, output, nullptr, {}, exit);
   show_device(output, opened->device->label(), opened->target);
   const auto tried = trial(options, output, *opened, exit);
   if (exit != 0) return exit;
@@ -83,7 +97,8 @@ int doctor(const Options& options, Output& output) {
       update::gather(opened->target, error, tried ? tried->seen : update::Observations{}), output);
   if (!evidence) return report(output, evidence.error());
   evidence->found = found;
-  return conclude(output, update::find_causes(*evidence));
+  const auto findings = update::find_causes(*evidence);
+  return keep_bundle(options, output, &*opened, findings, conclude(output, findings));
 }
 
 }  // namespace sureflash::cli

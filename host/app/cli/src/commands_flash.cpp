@@ -94,6 +94,40 @@ int program_opened(const Options& options, Output& output, Opened& opened,
   return code;
 }
 
+/// The sectors in which something differs, joined, and the bytes in them.
+void show_differences(Output& output, const update::Target& target,
+                      std::span<const AddressRange> differences) {
+  if (differences.empty()) return;
+  Json sectors = Json::array();
+  const auto show = [&](AddressRange sector, std::uint64_t bytes) {
+    output.note(fmt::format("  differs: {}  {} in it", text(sector), count(bytes, "byte")));
+    sectors.push_back({{"range", to_json(sector)}, {"bytes", bytes}});
+  };
+  AddressRange run;
+  std::uint64_t bytes = 0;
+  for (const AddressRange& d : differences) {
+    const update::Area* area = target.area_at(d.begin);
+    if (area == nullptr) continue;
+    for (const AddressRange& sector : area->map.sectors(d)) {
+      if (!run.empty() && sector.begin > run.end) {
+        show(run, bytes);
+        run = {};
+      }
+      if (run.empty()) {
+        run = sector;
+        bytes = 0;
+      }
+      run.end = sector.end;
+      bytes += d.intersection(sector).size();
+    }
+  }
+  if (!run.empty()) show(run, bytes);
+  if (differences.size() >= update::kDifferencesMax) {
+    output.note("  and perhaps more: only the first places are remembered");
+  }
+  output.event("differences", {{"sectors", std::move(sectors)}});
+}
+
 }  // namespace
 
 int program(const Options& options, Output& output) {
@@ -132,9 +166,7 @@ int verify(const Options& options, Output& output) {
   update::Observations seen;
   auto outcome = opened->device->run(update::verify(opened->target, loaded->image, seen), output);
   if (!outcome) {
-    for (const AddressRange& d : seen.differences) {
-      output.note(fmt::format("  differs: {}  {}", text(d), text_size(d.size())));
-    }
+    show_differences(output, opened->target, seen.differences);
     return report(output, *opened->device, opened->target, outcome.error(), seen);
   }
   output.good(fmt::format("equal: {} read back in {}", text_size(outcome->bytes_verified),

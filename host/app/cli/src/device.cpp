@@ -90,13 +90,17 @@ Result<void> Device::open_usb(const Options& options) {
 }
 
 Result<void> Device::record(const Options& options) {
-  if (options.trace_file.empty()) return {};
-  trace_file_ = {std::fopen(options.trace_file.c_str(), "w"), std::fclose};
-  if (!trace_file_) return fail(Error(Errc::FileUnwritable).named(options.trace_file));
+  if (options.trace_file.empty() && options.bundle.empty()) return {};
+  if (!options.trace_file.empty()) {
+    trace_file_ = {std::fopen(options.trace_file.c_str(), "w"), std::fclose};
+    if (!trace_file_) return fail(Error(Errc::FileUnwritable).named(options.trace_file));
+  }
   recorder_ = std::make_unique<transport::trace::Recorder>(
       *transport_,
       // Whole lines at once: what was said before a crash is what one wants to see.
-      [file = trace_file_.get()](std::string_view line) {
+      [this, file = trace_file_.get(), keep = !options.bundle.empty()](std::string_view line) {
+        if (keep) recorded_ += line;
+        if (file == nullptr) return;
         std::fwrite(line.data(), 1, line.size(), file);
         std::fflush(file);
       },

@@ -33,6 +33,10 @@ class Device {
     return result;
   }
 
+  /// The session so far as a trace, if --bundle asked for one; without bytes of the firmware unless
+  /// --trace-firmware.
+  const std::string& recorded() const { return recorded_; }
+
   /// Keeps the chip of a virtual device in its file. Errors: FileUnwritable.
   Result<void> save();
 
@@ -47,6 +51,7 @@ class Device {
   std::unique_ptr<sim::VirtualDevice> virtual_device_;
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> trace_file_{nullptr, nullptr};
+  std::string recorded_;
   std::unique_ptr<transport::Transport> recorder_;
 };
 

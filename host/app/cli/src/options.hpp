@@ -44,6 +44,10 @@ struct Options {
 
   // doctor
   std::string may_write;
+  std::string bundle;
+
+  // options set
+  std::vector<std::string> assignments;
 
   // sim serve
   std::vector<std::string> profiles;

@@ -17,8 +17,8 @@ std::optional<Finding> look(const Evidence& e) {
   }
   f.evidence.emplace_back("the chip takes such a byte for 0xFF at reset, whatever it says");
   f.what_to_do = {
-      "write the option bytes again, all of them, with a debug probe or over DFU; a power cut "
-      "while they were being written is the usual cause",
+      "write them again: `sureflash options set FIELD=VALUE` writes all of them, complements "
+      "included; a power cut while they were being written is the usual cause",
       "do not reset the chip before that if RDP is among them: 0xFF there means read-protected"};
   return f;
 }

@@ -41,7 +41,8 @@ std::optional<Finding> look(const Evidence& e) {
   f.evidence.emplace_back(
       "the ROM would answer OK to an erase or a write there and change nothing");
   f.what_to_do = {"if the protection is wanted, link the program to other sectors",
-                  "if not, set the WRP option bytes to 0xFF, which resets the chip"};
+                  "if not: `sureflash unprotect write`; it resets the chip, and says how to "
+                  "restore the setting"};
   return f;
 }
 

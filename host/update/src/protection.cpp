@@ -1,0 +1,95 @@
+#include "sureflash/update/protection.hpp"
+
+#include <algorithm>
+
+#include "session.hpp"
+
+#include "sureflash/base/text.hpp"
+
+namespace sureflash::update {
+namespace {
+
+/// A device that resets in the middle of an answer looks like any of these.
+bool may_have_reset(const Error& error) {
+  switch (error.code) {
+    case Errc::Stalled:
+    case Errc::TimedOut:
+    case Errc::Disconnected:
+    case Errc::TransferFailed:
+      return true;
+    default:
+      return false;
+  }
+}
+
+const Area* option_area(const Target& target) {
+  if (target.chip == nullptr) return nullptr;
+  const auto it = std::ranges::find_if(target.areas, [&](const Area& area) {
+    return area.map.contains(target.chip->option_bytes) &&
+           !area.map.first_without(target.chip->option_bytes, &stm32::Access::writable);
+  });
+  return it == target.areas.end() ? nullptr : &*it;
+}
+
+/// Waits for the device and identifies it anew. nullopt: it did not come back.
+Task<std::optional<Target>> identify_again(const Target& before) {
+  const Answer answer = co_await step(AwaitReturn{kReturnTimeout});
+  if (answer.io == Io::Timeout) co_return std::nullopt;
+  co_await dfu::check(answer, "waiting for the device to come back");
+  Target target =
+      co_await identify({.chip = before.chip_source == ChipSource::User ? before.chip : nullptr});
+  if (target.descriptors.dfu.mode == dfu::Mode::RunTime) co_return std::nullopt;
+  co_return target;
+}
+
+}  // namespace
+
+Task<AfterReset> write_option_bytes(const Target& target, Bytes block) {
+  const Area* area = option_area(target);
+  if (area == nullptr || block.size() != target.chip->option_bytes.size()) {
+    co_return fail(
+        Error(Errc::NotWritable, "the device gives no access to option bytes").in(Stage::Options));
+  }
+  Session session(target, area->alt_setting);
+  co_await session.open();
+  co_await session.progress(
+      {Progress::Activity::Writing, 0, block.size(), target.chip->option_bytes});
+  const auto address = static_cast<std::uint32_t>(target.chip->option_bytes.begin);
+  auto written = co_await caught(session.dfuse().write(address, block));
+  if (!written && !may_have_reset(written.error())) {
+    Error error = std::move(written).error();
+    co_await session.settle(error);
+    co_return fail(std::move(error).in(Stage::Options));
+  }
+  const auto now = co_await identify_again(target);
+  if (!now) co_return AfterReset::Gone;
+  if (!now->option_block || !std::ranges::equal(*now->option_block, block)) {
+    co_return fail(Error(Errc::VerifyMismatch, "the option bytes are not what was written")
+                       .in(Stage::Options, target.chip->option_bytes));
+  }
+  co_return AfterReset::Confirmed;
+}
+
+Task<AfterReset> remove_read_protection(const Target& target) {
+  const Area* flash = target.flash();
+  if (flash == nullptr) co_return fail(Error(Errc::NoLayout).in(Stage::Options));
+  Session session(target, flash->alt_setting);
+  co_await session.open();
+  co_await session.progress(
+      {Progress::Activity::Erasing, 0, flash->map.size(), flash->map.bounds()});
+  auto sent = co_await caught(session.dfuse().read_unprotect());
+  if (!sent && !may_have_reset(sent.error())) {
+    Error error = std::move(sent).error();
+    co_await session.settle(error);
+    co_return fail(std::move(error).in(Stage::Options));
+  }
+  const auto now = co_await identify_again(target);
+  if (!now) co_return AfterReset::Gone;
+  if (!now->read_protection_signs.empty()) {
+    co_return fail(
+        Error(Errc::ReadProtected, now->read_protection_signs.front()).in(Stage::Options));
+  }
+  co_return AfterReset::Confirmed;
+}
+
+}  // namespace sureflash::update
