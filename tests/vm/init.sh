@@ -22,13 +22,34 @@ wait_for() {
     usleep 100000
   done
 }
-# Programs the device at a port, reads it back, compares.
+# Programs the device at a port with dfu-util, reads it back, compares.
 program() {
-  dfu-util -p "$1" -a 0 -s 0x08000000 -D /fw.bin >/down.log 2>&1 || { cat /down.log; fail "download at $1"; }
+  dfu-util -p "$1" -a 0 -s 0x08000000 -D /fw1.bin >/down.log 2>&1 || { cat /down.log; fail "download at $1"; }
   rm -f /back.bin
-  dfu-util -p "$1" -a 0 -s "0x08000000:$(stat -c %s /fw.bin)" -U /back.bin >/up.log 2>&1 ||
+  dfu-util -p "$1" -a 0 -s "0x08000000:$(stat -c %s /fw1.bin)" -U /back.bin >/up.log 2>&1 ||
     { cat /up.log; fail "upload at $1"; }
-  cmp /fw.bin /back.bin || fail "what was read at $1 is something else"
+  cmp /fw1.bin /back.bin || fail "what was read at $1 is something else"
+}
+# our STATUS ARGUMENTS: sureflash must end with this status.
+our() {
+  wanted=$1
+  shift
+  sureflash "$@" >/our.log 2>&1
+  status=$?
+  [ "$status" = "$wanted" ] || { cat /our.log; fail "sureflash $*: exit code $status, not $wanted"; }
+}
+# The same with sureflash, by another file; the plug comes out of the first attempt.
+our_cut() {
+  our 8 program /fw2.bin --base 0x08000000 --data -d "$1"
+  grep -q "the device left the bus" /our.log || { cat /our.log; fail "sureflash says something else"; }
+  grep -q "^writing" /our.log || { cat /our.log; fail "this was not in mid-write"; }
+}
+our_program() {
+  our 0 program /fw2.bin --base 0x08000000 --data -d "$1"
+  our 0 verify /fw2.bin --base 0x08000000 -d "$1"
+  rm -f /back.bin
+  our 0 read /back.bin --size "$(stat -c %s /fw2.bin)" -d "$1"
+  cmp /fw2.bin /back.bin || fail "what sureflash read at $1 is something else"
 }
 port() { grep -l df11 /sys/bus/usb/devices/*/idProduct | head -n 1 | cut -d/ -f6; }
 
@@ -36,28 +57,46 @@ modules usb-common usbcore xhci-hcd xhci-pci
 wait_for 1
 echo "usbredir: the kernel enumerates the device: $(cat "/sys/bus/usb/devices/$(port)/product")"
 # The plug is out in mid-write, and in again a second later.
-if dfu-util -p "$(port)" -a 0 -s 0x08000000 -D /fw.bin >/down.log 2>&1; then fail "the plug was not pulled"; fi
+if dfu-util -p "$(port)" -a 0 -s 0x08000000 -D /fw1.bin >/down.log 2>&1; then fail "the plug was not pulled"; fi
 echo "usbredir: unplugged in mid-write: dfu-util fails"
 wait_for 0
 wait_for 1
 program "$(port)"
 echo "usbredir: plugged in again, programmed, read back, equal"
+our 0 list
+grep -q "^$(port) .*0483:df11  DFU mode" /our.log || { cat /our.log; fail "sureflash list"; }
+our_cut "$(port)"
+echo "usbredir: unplugged in mid-write: sureflash says so"
+wait_for 0
+wait_for 1
+our_program "$(port)"
+echo "usbredir: plugged in again: sureflash programs, verifies, reads"
 
 modules e1000 usbip-core vhci-hcd
 ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up || fail "network"
-tries=0
-until usbip --tcp-port "$USBIP_PORT" attach -r 10.0.2.2 -b 1-1 >/usbip.log 2>&1; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 20 ] || { cat /usbip.log; fail "usbip attach"; }
-  sleep 1
-done
-wait_for 2
-remote=$(cd /sys/bus/usb/devices && for d in *; do
-  if grep -q df11 "$d/idProduct" 2>/dev/null && readlink -f "$d" | grep -q vhci; then echo "$d"; fi; done)
-[ -n "$remote" ] || fail "not below vhci"
+# Attaches the device of the server, which may be away for a second; prints nothing.
+attach() {
+  tries=0
+  until usbip --tcp-port "$USBIP_PORT" attach -r 10.0.2.2 -b 1-1 >/usbip.log 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 20 ] || { cat /usbip.log; fail "usbip attach"; }
+    sleep 1
+  done
+  wait_for 2
+  remote=$(cd /sys/bus/usb/devices && for d in *; do
+    if grep -q df11 "$d/idProduct" 2>/dev/null && readlink -f "$d" | grep -q vhci; then echo "$d"; fi; done)
+  [ -n "$remote" ] || fail "not below vhci"
+}
+attach
 echo "usbip: attached as $remote"
 program "$remote"
 echo "usbip: programmed, read back, equal"
+our_cut "$remote"
+echo "usbip: unplugged in mid-write: sureflash says so"
+wait_for 1
+attach
+our_program "$remote"
+echo "usbip: attached again: sureflash programs, verifies, reads"
 echo PASS
 trap - EXIT
 poweroff -f

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Full stack test. Goal: a real Linux kernel (USB core, xHCI, usbfs, vhci) and an unmodified dfu-util accept our virtual
-# devices: enumerate, unplug in mid-write, program, read back, by usbredir and by USB/IP.
-# Method: Debian's kernel with a ramdisk of busybox, dfu-util and usbip in QEMU, emulated (TCG): never KVM, which
-# exists and hangs on some machines. Usage: run.sh VM_SERVER. The kernel package is kept in
-# ${XDG_CACHE_HOME:-~/.cache}/sureflash-vm; nothing is installed.
+# devices, and sureflash works on a real kernel: enumerate, unplug in mid-write, program, read back, by usbredir and by
+# USB/IP. Method: Debian's kernel with a ramdisk of busybox, dfu-util, usbip and sureflash in QEMU, emulated (TCG): never
+# KVM, which exists and hangs on some machines. Usage: run.sh VM_SERVER SUREFLASH. The kernel package is kept in
+# ${XDG_CACHE_HOME:-~/.cache}/sureflash-vm; nothing is installed. Exit status 77: this machine has not got the packages.
 set -euo pipefail
 server=$(realpath "$1")
+sureflash=$(realpath "$2")
 here=$(dirname "$(realpath "$0")")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sureflash-vm
-seconds_max=180
+seconds_max=240
+redir_cut=740
+usbip_cut=570
 
 for program in qemu-system-x86_64 cpio dfu-util busybox python3; do
-  command -v "$program" >/dev/null || { echo "error: $program is missing (see tools/packages.txt, group vm)" >&2; exit 1; }
+  command -v "$program" >/dev/null || { echo "error: $program is missing (see tools/packages.txt, group vm)" >&2; exit 77; }
 done
 
 work=$(mktemp -d /tmp/sf-vm-XXXXXX)
@@ -60,16 +63,24 @@ make_ramdisk() {
   done
   add_program "$(command -v dfu-util)"
   add_program /usr/sbin/usbip
+  strip -o "$work/sureflash" "$sureflash"
+  add_program "$work/sureflash"
   install -m 755 "$here/init.sh" "$work/guest/init"
   sed -i "s/^export PATH.*/&\nUSBIP_PORT=$tcp_port/" "$work/guest/init"
-  python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(65536))' >"$work/guest/fw.bin"
+  for seed in 1 2; do
+    python3 -c 'import random, sys; sys.stdout.buffer.write(random.Random(int(sys.argv[1])).randbytes(65536))' \
+      "$seed" >"$work/guest/fw$seed.bin"
+  done
   (cd "$work/guest" && find . | cpio --quiet -o -H newc) | gzip -1 >"$work/ramdisk"
 }
 
 tcp_port=$((20000 + RANDOM % 20000))
 get_kernel
 make_ramdisk
-"$server" "stm32f105,poll=0,fault=disconnect@150" "$work/redir" "stm32f105,poll=0" "$tcp_port" >"$work/server.log" &
+# The plug comes out in mid-write of a dfu-util, and of the first two programs that sureflash writes: the numbers
+# are those of transfers, about 100 before and after are in mid-write as well.
+"$server" "stm32f105,poll=0,fault=disconnect@150+disconnect@$redir_cut" "$work/redir" \
+  "stm32f105,poll=0,fault=disconnect@$usbip_cut" "$tcp_port" >"$work/server.log" &
 children+=($!)
 until grep -qs serving "$work/server.log"; do kill -0 "${children[0]}"; sleep 0.05; done
 

@@ -193,13 +193,18 @@ Task<> Client::ping(Duration timeout) {
 
 Task<> Client::to_idle() {
   StatusReply reply;
+  Duration patience = limits_.operation;
   for (int attempt = 0; attempt < kIdleAttempts; ++attempt) {
     reply = co_await get_status();
     if (reply.bState == DfuState::DfuDnBusy || reply.bState == DfuState::DfuManifest) {
-      auto done = co_await caught(poll_while_busy(reply, limits_.operation));
+      auto done = co_await caught(poll_while_busy(reply, patience));
       // Still busy: H74x ROMs and ST's middleware can hang there, and come back with two CLRSTATUS
-      // (dfuse.md 5.2, 7.2).
-      if (done) reply = *done;
+      // (dfuse.md 5.2, 7.2). No operation takes so long, so it is not waited for again.
+      if (done) {
+        reply = *done;
+      } else {
+        patience = Duration::zero();
+      }
     }
     switch (reply.bState) {
       case DfuState::DfuIdle:

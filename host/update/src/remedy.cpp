@@ -11,7 +11,8 @@ Remedy remedy(const Error& error) {
     case Errc::SeveralDevices:
       return {"choose one with --device; `sureflash list` shows them", {}};
     case Errc::PermissionDenied:
-      return {"the device node may not be opened by this user; a udev rule gives the right", {}};
+      return {"`sureflash setup` (as root) installs the udev rule that lets you use DFU devices",
+              {}};
     case Errc::DeviceBusy:
       return {"close the other program, or unplug and plug the device", {}};
     case Errc::Unsupported:

@@ -1,6 +1,8 @@
 #include "usb_connection.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 namespace sureflash::transport {
 
@@ -151,10 +153,20 @@ void UsbConnection::close() {
   handle_ = nullptr;
 }
 
+void UsbConnection::abandon() {
+  static std::mutex mutex;
+  static std::vector<libusb_device_handle*> abandoned;  // so that leak checkers know them
+  const std::scoped_lock lock(mutex);
+  abandoned.push_back(std::exchange(handle_, nullptr));
+  claimed_.clear();
+}
+
 int UsbConnection::select(const SelectAltSetting& selection) {
   if (handle_ == nullptr) return LIBUSB_ERROR_NO_DEVICE;
-  return ::libusb_set_interface_alt_setting(handle_, selection.interface_number,
-                                            selection.alt_setting);
+  const int code = ::libusb_set_interface_alt_setting(handle_, selection.interface_number,
+                                                      selection.alt_setting);
+  if (code == LIBUSB_ERROR_NO_DEVICE) abandon();
+  return code;
 }
 
 int UsbConnection::reset() {

@@ -66,6 +66,10 @@ class UsbConnection {
   int attach(libusb_device* device);
   int claim_dfu_interfaces(libusb_device* device);
   void close();
+  /// Leaves the handle of a device that is gone open until the process ends. libusb 1.0.25
+  /// and 1.0.26 unlock a mutex that they have not locked when SET_INTERFACE finds the device gone,
+  /// and libusb_close then aborts the process (core.c; fixed in 1.0.27).
+  void abandon();
 
   UsbContext context_;
   std::string port_path_;
