@@ -5,11 +5,20 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <unistd.h>
+#include <filesystem>
+#include <memory>
 #include <utility>
 
-#include <sys/file.h>
+#ifdef _WIN32
+#include <io.h>
+#include <share.h>
+
 #include <sys/stat.h>
+#else
+#include <unistd.h>
+
+#include <sys/file.h>
+#endif
 
 #include "sureflash/base/text.hpp"
 
@@ -72,41 +81,56 @@ Error os_error(Errc code, const std::string& path) {
   return std::move(error).named(path);
 }
 
-struct Descriptor {
-  int fd = -1;
-  explicit Descriptor(int f) : fd(f) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+File open_file(const std::string& path, const char* mode) {
+  return {std::fopen(path.c_str(), mode), std::fclose};
+}
 
 Result<Bytes> read_file(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd < 0) return fail(os_error(Errc::FileUnreadable, path));
+  const File file = open_file(path, "rb");
+  if (!file) return fail(os_error(Errc::FileUnreadable, path));
   Bytes bytes;
   std::array<std::uint8_t, 65536> chunk{};
   for (;;) {
-    const ssize_t count = ::read(file.fd, chunk.data(), chunk.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(os_error(Errc::FileUnreadable, path));
+    const std::size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get());
+    append(bytes, ByteView(chunk).first(count));
+    if (std::ferror(file.get()) != 0) return fail(os_error(Errc::FileUnreadable, path));
     if (count == 0) return bytes;
-    append(bytes, ByteView(chunk).first(static_cast<std::size_t>(count)));
     if (bytes.size() > kFileSizeMax) {
       return fail(Error(Errc::FormatInvalid, "longer than any chip").named(path));
     }
   }
 }
 
-bool write_all(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(fd, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
+/// Whether the bytes have reached the disk. Otherwise errno says why not.
+bool write_through(std::FILE* file, ByteView bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file) != bytes.size() || std::fflush(file) != 0) {
+    return false;
   }
-  return ::fsync(fd) == 0;
+#ifdef _WIN32
+  return ::_commit(::_fileno(file)) == 0;
+#else
+  return ::fsync(::fileno(file)) == 0;
+#endif
+}
+
+/// A file that no other process has open in this way. -1: errno says why not, EWOULDBLOCK if one
+/// has.
+int open_alone(const std::string& path) {
+#ifdef _WIN32
+  const int fd =
+      ::_sopen(path.c_str(), _O_RDWR | _O_CREAT | _O_NOINHERIT, _SH_DENYRW, _S_IREAD | _S_IWRITE);
+  if (fd < 0 && errno == EACCES) errno = EWOULDBLOCK;
+  return fd;
+#else
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0 || ::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const int reason = errno;
+  ::close(fd);
+  errno = reason;
+  return -1;
+#endif
 }
 
 }  // namespace
@@ -168,14 +192,10 @@ Result<void> decode_state(ByteView file, Chip& chip) {
 
 Result<StateFile> StateFile::open(std::string path) {
   const std::string lock_path = path + ".lock";
-  const int fd = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(os_error(Errc::FileUnwritable, lock_path));
-  StateFile file(std::move(path), fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail(os_error(Errc::FileUnwritable, lock_path));
-    return fail(Error(Errc::DeviceBusy, "another process uses this chip file").named(file.path_));
-  }
-  return file;
+  const int lock = open_alone(lock_path);
+  if (lock >= 0) return StateFile(std::move(path), lock);
+  if (errno != EWOULDBLOCK) return fail(os_error(Errc::FileUnwritable, lock_path));
+  return fail(Error(Errc::DeviceBusy, "another process uses this chip file").named(path));
 }
 
 StateFile::StateFile(StateFile&& other) noexcept
@@ -197,18 +217,18 @@ Result<bool> StateFile::load(Chip& chip) const {
 
 Result<void> StateFile::save(const Chip& chip) const {
   const std::string temporary = path_ + ".new";
-  {
-    const Descriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (file.fd < 0) return fail(os_error(Errc::FileUnwritable, temporary));
-    if (!write_all(file.fd, encode_state(chip))) {
-      return fail(os_error(Errc::FileUnwritable, temporary));
-    }
+  File file = open_file(temporary, "wb");
+  if (!file) return fail(os_error(Errc::FileUnwritable, temporary));
+  if (!write_through(file.get(), encode_state(chip))) {
+    return fail(os_error(Errc::FileUnwritable, temporary));
   }
-  if (std::rename(temporary.c_str(), path_.c_str()) != 0) {
-    return fail(os_error(Errc::FileUnwritable, path_));
-  }
-  return {};
+  file.reset();
+  std::error_code error;
+  std::filesystem::rename(temporary, path_, error);
+  if (!error) return {};
+  Error unwritable(Errc::FileUnwritable, error.message());
+  unwritable.os = error.value();
+  return fail(std::move(unwritable).named(path_));
 }
 
 }  // namespace sureflash::sim

@@ -179,6 +179,10 @@ void add_usb_commands(CommandLine& line) {
       add(line, *line.app, "setup",
           "Give yourself the right to use DFU devices (Linux: a udev rule)", setup);
   setup_command->add_flag("--dry-run", line.options.dry_run, "show the rule and change nothing");
+  setup_command
+      ->add_option("--folder", line.options.rules_folder,
+                   "write the rule there, for a package (/usr/lib/udev/rules.d), and load nothing")
+      ->type_name("FOLDER");
   auto* trace_command = line.app->add_subcommand("trace", "Recorded sessions (--trace)");
   trace_command->require_subcommand(1);
   auto* show = add(line, *trace_command, "show", "Explain a recorded session", trace_show);

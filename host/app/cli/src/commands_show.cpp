@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "show.hpp"
+#include "usb.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
@@ -182,6 +183,16 @@ int options_show(const Options& options, Output& output) {
   }
   if (target.write_protected.empty()) output.line("  no sector is write-protected");
   output.result("options show", {{"option_bytes", bytes}, {"write_protected", protected_ranges}});
+  return 0;
+}
+
+int list(const Options& options, Output& output) {
+  if (options.device.empty()) return list_usb(output);
+  int exit = 0;
+  auto opened = open_target(options, output, exit, Mode::AsItIs);
+  if (!opened) return exit;
+  show_device(output, opened->device->label(), opened->target);
+  output.result("list", {{"devices", Json::array({to_json(opened->target)})}});
   return 0;
 }
 

@@ -6,7 +6,6 @@
 #include "options.hpp"
 
 #include "sureflash/sim/model/profiles.hpp"
-#include "sureflash/transport/libusb/device.hpp"
 #include "sureflash/transport/transport.hpp"
 #include "sureflash/update/target.hpp"
 
@@ -15,7 +14,7 @@ namespace sureflash::cli {
 /// A device that is open, and what is known of it.
 class Device {
  public:
-  /// `--device`: "sim:PROFILE[,key=value…]", or a USB device (see parse_selector); the only DFU
+  /// `--device`: "sim:PROFILE[,key=value…]", or a USB device (see open_usb); the only DFU
   /// device there is without it. Errors: DeviceSpec, NoDevice, SeveralDevices, PermissionDenied,
   /// DeviceBusy, and for --trace FileUnwritable.
   static Result<std::unique_ptr<Device>> open(const Options& options);
@@ -43,7 +42,7 @@ class Device {
  private:
   Device() = default;
   Result<void> open_virtual(const Options& options);
-  Result<void> open_usb(const Options& options);
+  Result<void> open_real(const Options& options);
   Result<void> record(const Options& options);
   transport::Observer observer(Output& output);
 
@@ -54,9 +53,5 @@ class Device {
   std::string recorded_;
   std::unique_ptr<transport::Transport> recorder_;
 };
-
-/// "1-2.4" (port path), "0483:df11" (VID:PID), "serial=STM32"; several joined by commas.
-/// Errors: DeviceSpec.
-Result<transport::Selector> parse_selector(std::string_view text);
 
 }  // namespace sureflash::cli

@@ -2,12 +2,16 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
+#include <filesystem>
+#include <memory>
 
-#include <sys/stat.h>
+#ifdef _WIN32
+#include <fcntl.h>
+#include <io.h>
+#endif
 
 namespace sureflash::cli {
+namespace fs = std::filesystem;
 namespace {
 
 /// No STM32 image is larger; a device or a pipe without end is not read for ever.
@@ -20,39 +24,35 @@ Error os_error(Errc code, const std::string& path) {
   return e;
 }
 
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int fd() const { return fd_; }
-  int close() { return ::close(std::exchange(fd_, -1)); }
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
- private:
-  int fd_;
-};
+File open_file(const std::string& path, const char* mode) {
+  return {std::fopen(path.c_str(), mode), std::fclose};
+}
 
-bool write_all(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
-  return true;
+bool write_all(std::FILE* file, ByteView bytes) {
+  return std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+}
+
+Result<void> write_standard_output(ByteView bytes, std::FILE* out) {
+#ifdef _WIN32
+  // Otherwise every 0x0A becomes two bytes.
+  std::fflush(out);
+  ::_setmode(::_fileno(out), _O_BINARY);
+#endif
+  if (!write_all(out, bytes)) return fail(os_error(Errc::FileUnwritable, "standard output"));
+  return {};
 }
 
 }  // namespace
 
 Result<Bytes> read_file(const std::string& path) {
-  File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.fd() < 0) return fail(os_error(Errc::FileUnreadable, path));
-  struct stat status {};
+  const File file = open_file(path, "rb");
+  if (!file) return fail(os_error(Errc::FileUnreadable, path));
   Bytes bytes;
-  if (::fstat(file.fd(), &status) == 0 && S_ISREG(status.st_mode)) {
-    bytes.reserve(std::min(static_cast<std::size_t>(status.st_size) + 1, kFileSizeMax));
+  std::error_code no_size;
+  if (const auto size = fs::file_size(path, no_size); !no_size) {
+    bytes.reserve(static_cast<std::size_t>(std::min<std::uintmax_t>(size + 1, kFileSizeMax)));
   }
   constexpr std::size_t kPiece = 64 * 1024;
   while (true) {
@@ -61,33 +61,35 @@ Result<Bytes> read_file(const std::string& path) {
       return fail(Error(Errc::TooLarge, "the file has more than 256 MiB").named(path));
     }
     bytes.resize(old_size + kPiece);
-    const ssize_t n = ::read(file.fd(), bytes.data() + old_size, kPiece);
-    if (n < 0) return fail(os_error(Errc::FileUnreadable, path));
-    bytes.resize(old_size + static_cast<std::size_t>(n));
-    if (n == 0) return bytes;
+    const std::size_t n = std::fread(bytes.data() + old_size, 1, kPiece, file.get());
+    if (n < kPiece && std::ferror(file.get()) != 0) {
+      return fail(os_error(Errc::FileUnreadable, path));
+    }
+    bytes.resize(old_size + n);
+    if (n < kPiece) return bytes;
   }
 }
 
 Result<void> write_file(const std::string& path, ByteView bytes, std::FILE* out) {
-  if (path == "-") {
-    if (std::fwrite(bytes.data(), 1, bytes.size(), out) != bytes.size()) {
-      return fail(os_error(Errc::FileUnwritable, "standard output"));
-    }
-    return {};
-  }
-  struct stat status {};
-  const bool special = ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  if (path == "-") return write_standard_output(bytes, out);
+  std::error_code ignored;
+  const bool special = fs::exists(path, ignored) && !fs::is_regular_file(path, ignored);
   const std::string temporary = special ? path : path + ".part";
-  File file(
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | (special ? 0 : O_TRUNC) | O_CLOEXEC, 0666));
-  if (file.fd() < 0) return fail(os_error(Errc::FileUnwritable, path));
-  if (write_all(file.fd(), bytes) && file.close() == 0 &&
-      (special || ::rename(temporary.c_str(), path.c_str()) == 0)) {
-    return {};
+  File file = open_file(temporary, "wb");
+  if (!file) return fail(os_error(Errc::FileUnwritable, path));
+  const bool written = write_all(file.get(), bytes);
+  if (std::fclose(file.release()) != 0 || !written) {
+    Error error = os_error(Errc::FileUnwritable, path);
+    if (!special) fs::remove(temporary, ignored);
+    return fail(std::move(error));
   }
-  Error error = os_error(Errc::FileUnwritable, path);
-  if (!special) ::unlink(temporary.c_str());
-  return fail(std::move(error));
+  std::error_code not_renamed;
+  if (!special) fs::rename(temporary, path, not_renamed);
+  if (!not_renamed) return {};
+  fs::remove(temporary, ignored);
+  Error error(Errc::FileUnwritable, not_renamed.message());
+  error.os = not_renamed.value();
+  return fail(std::move(error).named(path));
 }
 
 Result<LoadedImage> load_image(const Options& options) {

@@ -49,6 +49,9 @@ struct Options {
   // options set
   std::vector<std::string> assignments;
 
+  // setup
+  std::string rules_folder;
+
   // sim serve
   std::vector<std::string> profiles;
   std::string testbed;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "interrupt.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
@@ -238,6 +239,10 @@ bool Output::ask(std::string_view question) {
   fmt::print(err(), "{} [y/N] ", question);
   std::fflush(err());
   char answer[16] = {};
+  if (!wait_for_input()) {
+    fmt::print(err(), "\n");
+    return false;
+  }
   if (std::fgets(answer, sizeof answer, stdin) == nullptr) return false;
   return capitalized(answer).starts_with('Y');
 }

@@ -1,60 +1,14 @@
-#include <cstdlib>
-
 #include "commands.hpp"
 #include "failure.hpp"
-#include "files.hpp"
 #include "interrupt.hpp"
-#include "show.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/sim/export/testbed.hpp"
 #include "sureflash/sim/export/usbip.hpp"
 #include "sureflash/sim/export/usbredir.hpp"
-#include "sureflash/transport/libusb/setup.hpp"
-#include "sureflash/transport/trace/explain.hpp"
 
 namespace sureflash::cli {
 namespace {
-
-std::string access_text(Io access) {
-  switch (access) {
-    case Io::Ok:
-      return "";
-    case Io::Denied:
-      return "  no permission (`sureflash setup`)";
-    case Io::Disconnected:
-      return "  has just left";
-    default:
-      return "  cannot be opened";
-  }
-}
-
-Json to_json(const transport::DeviceInfo& d) {
-  return {{"port", d.port_path},
-          {"vendor_id", d.vendor_id},
-          {"product_id", d.product_id},
-          {"bcd_device", d.bcd_device},
-          {"mode", d.run_time() ? "run-time" : "dfu"},
-          {"manufacturer", d.manufacturer},
-          {"product", d.product},
-          {"serial", d.serial},
-          {"accessible", d.access == Io::Ok}};
-}
-
-int list_usb(Output& output) {
-  auto devices = transport::list();
-  if (!devices) return report(output, devices.error());
-  if (devices->empty()) return report(output, Error(Errc::NoDevice).in(Stage::Open));
-  Json rows = Json::array();
-  for (const transport::DeviceInfo& d : *devices) {
-    output.line(fmt::format("{:<9} {:04x}:{:04x}  {:<9} {}{}{}", d.port_path, d.vendor_id,
-                            d.product_id, d.run_time() ? "run-time" : "DFU mode", d.product,
-                            d.serial.empty() ? "" : ", serial " + d.serial, access_text(d.access)));
-    rows.push_back(to_json(d));
-  }
-  output.result("list", {{"devices", std::move(rows)}});
-  return 0;
-}
 
 /// Devices of `sim serve`: they live as long as the server.
 using Devices = std::vector<std::unique_ptr<sim::VirtualDevice>>;
@@ -149,81 +103,7 @@ int serve_usbredir(const Options& options, const Devices& devices, Output& outpu
   return serve_until_interrupted(loop, devices, {&(*server)->port()}, output);
 }
 
-std::string joined(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, " "));
-}
-
-/// Runs the commands that make udev use a new rule. They are fixed words: no quoting is needed.
-void reload_udev(Output& output) {
-  for (const auto& words : transport::udev_reload_commands()) {
-    const std::string command = joined(words);
-    if (std::system(command.c_str()) != 0) output.warning("failed: " + command);
-  }
-}
-
-/// Whether the rule took: every device that is plugged in can be opened now.
-int verify_setup(Output& output) {
-  auto devices = transport::list();
-  if (!devices) return report(output, devices.error());
-  for (const transport::DeviceInfo& d : *devices) {
-    auto access = transport::verify_access(d);
-    if (!access) return report(output, access.error());
-    output.line(fmt::format("{} can be opened ({})", d.node, d.port_path));
-  }
-  if (devices->empty()) output.line("no DFU device is plugged in, so nothing could be tried");
-  return 0;
-}
-
 }  // namespace
-
-int list(const Options& options, Output& output) {
-  if (options.device.empty()) return list_usb(output);
-  int exit = 0;
-  auto opened = open_target(options, output, exit, Mode::AsItIs);
-  if (!opened) return exit;
-  show_device(output, opened->device->label(), opened->target);
-  output.result("list", {{"devices", Json::array({to_json(opened->target)})}});
-  return 0;
-}
-
-int setup(const Options& options, Output& output) {
-  const std::string path =
-      fmt::format("{}/{}", transport::kUdevRuleFolder, transport::kUdevRuleName);
-  if (options.dry_run) {
-    output.line(fmt::format("# {}", path));
-    output.line(transport::udev_rule_text());
-    for (const auto& words : transport::udev_reload_commands()) output.line(joined(words));
-    output.result("setup", {{"dry_run", true}, {"file", path}});
-    return 0;
-  }
-  if (transport::udev_rule_installed()) {
-    output.line(path + " is there already");
-  } else {
-    if (auto done = transport::install_udev_rule(); !done) return report(output, done.error());
-    output.line(path + " written");
-    reload_udev(output);
-  }
-  const int code = verify_setup(output);
-  if (code == 0) output.result("setup", {{"file", path}});
-  return code;
-}
-
-int trace_show(const Options& options, Output& output) {
-  auto file = read_file(options.file);
-  if (!file) return report(output, file.error());
-  auto trace = transport::trace::parse({reinterpret_cast<const char*>(file->data()), file->size()});
-  if (!trace) return report(output, trace.error());
-  for (const std::string& comment : trace->comments) output.line("# " + comment);
-  transport::trace::Explainer explainer;
-  for (const transport::trace::Entry& entry : trace->entries) {
-    const std::string text = explainer.explain(entry);
-    const double seconds = std::chrono::duration<double>(entry.answer.time).count();
-    output.line(fmt::format("{:>11.6f}  {}", seconds, text));
-    output.event("step", {{"line", entry.line}, {"time_s", seconds}, {"text", text}});
-  }
-  output.result("trace show", {{"steps", trace->entries.size()}});
-  return 0;
-}
 
 int sim_serve(const Options& options, Output& output) {
   auto devices = make_devices(options.profiles);

@@ -1,0 +1,31 @@
+#include "commands.hpp"
+#include "failure.hpp"
+#include "usb.hpp"
+
+namespace sureflash::cli {
+namespace {
+
+Error no_usb() {
+  return Error(Errc::Unsupported,
+               "this sureflash was built without USB; files and sim:PROFILE work");
+}
+
+}  // namespace
+
+Result<OpenedUsb> open_usb(std::string_view) {
+  return fail(no_usb());
+}
+
+int list_usb(Output& output) {
+  return report(output, no_usb());
+}
+
+int setup(const Options&, Output& output) {
+  return report(output, no_usb());
+}
+
+int sim_serve(const Options&, Output& output) {
+  return report(output, no_usb());
+}
+
+}  // namespace sureflash::cli
