@@ -56,10 +56,16 @@ class TestbedFixture : public testing::Test {
     int status;
     std::string output;
   };
+  /// For a shell: makes what follows see the testbed and nothing else.
+  std::string in_testbed() const {
+    // A program with AddressSanitizer would insist on being the first library.
+    std::string line = "env ASAN_OPTIONS=verify_asan_link_order=0";
+    for (const std::string& variable : testbed_->environment()) line += " " + variable;
+    return line + " ";
+  }
   Outcome run(const std::string& command) {
-    std::string line = "cd " + folder_.string() + "; ";
-    for (const std::string& variable : testbed_->environment()) line += variable + " ";
-    line += "timeout 60 " + command + " 2>&1 </dev/null";
+    const std::string line = "cd " + folder_.string() + "; " + in_testbed() + "timeout 60 " +
+                             command + " 2>&1 </dev/null";
     FILE* pipe = ::popen(line.c_str(), "r");
     std::string output;
     std::array<char, 4096> buffer{};
