@@ -2,33 +2,26 @@
 
 #include "show.hpp"
 #include "surroundings.hpp"
-#include <sys/utsname.h>
+#include "usb.hpp"
 
-#include "sureflash/transport/libusb/device.hpp"
+#ifndef _WIN32
+#include <sys/utsname.h>
+#endif
+
 #include "sureflash/transport/trace/explain.hpp"
 
 namespace sureflash::cli {
 namespace {
 
 Json machine() {
+#ifdef _WIN32
+  return {{"system", "Windows"}};
+#else
   utsname name{};
   if (uname(&name) != 0) return Json::object();
   // Not the node name: that is nobody's business.
   return {{"system", name.sysname}, {"release", name.release}, {"machine", name.machine}};
-}
-
-Json usb_devices() {
-  Json list = Json::array();
-  const auto devices = transport::list();
-  if (!devices) return list;
-  for (const transport::DeviceInfo& d : *devices) {
-    list.push_back({{"port", d.port_path},
-                    {"vendor_id", d.vendor_id},
-                    {"product_id", d.product_id},
-                    {"product", d.product},
-                    {"accessible", d.access == Io::Ok}});
-  }
-  return list;
+#endif
 }
 
 Json session(const Opened& opened) {

@@ -24,6 +24,9 @@ struct OpenedUsb {
 /// LibusbTransport::open.
 Result<OpenedUsb> open_usb(std::string_view device);
 
+/// The devices that are there, for a support bundle: without serial numbers.
+Json usb_devices();
+
 /// `sureflash list`. Returns the exit code.
 int list_usb(Output& output);
 

@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "failure.hpp"
+#include "surroundings.hpp"
 #include "usb.hpp"
 
 namespace sureflash::cli {
@@ -14,6 +15,14 @@ Error no_usb() {
 
 Result<OpenedUsb> open_usb(std::string_view) {
   return fail(no_usb());
+}
+
+Json usb_devices() {
+  return Json::array();
+}
+
+update::Surroundings surroundings(const Error&) {
+  return {};
 }
 
 int list_usb(Output& output) {

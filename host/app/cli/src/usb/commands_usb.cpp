@@ -62,6 +62,20 @@ int verify_setup(Output& output) {
 
 }  // namespace
 
+Json usb_devices() {
+  Json list = Json::array();
+  const auto devices = transport::list();
+  if (!devices) return list;
+  for (const transport::DeviceInfo& d : *devices) {
+    list.push_back({{"port", d.port_path},
+                    {"vendor_id", d.vendor_id},
+                    {"product_id", d.product_id},
+                    {"product", d.product},
+                    {"accessible", d.access == Io::Ok}});
+  }
+  return list;
+}
+
 int list_usb(Output& output) {
   auto devices = transport::list();
   if (!devices) return report(output, devices.error());
