@@ -42,7 +42,8 @@ our() {
 our_cut() {
   our 8 program /fw2.bin --base 0x08000000 --data -d "$1"
   grep -q "the device left the bus" /our.log || { cat /our.log; fail "sureflash says something else"; }
-  grep -q "^writing" /our.log || { cat /our.log; fail "this was not in mid-write"; }
+  grep -q "^erasing" /our.log || { cat /our.log; fail "this was too early"; }
+  if grep -q "^verifying" /our.log; then cat /our.log; fail "this was too late"; fi
 }
 our_program() {
   our 0 program /fw2.bin --base 0x08000000 --data -d "$1"
@@ -66,7 +67,7 @@ echo "usbredir: plugged in again, programmed, read back, equal"
 our 0 list
 grep -q "^$(port) .*0483:df11  DFU mode" /our.log || { cat /our.log; fail "sureflash list"; }
 our_cut "$(port)"
-echo "usbredir: unplugged in mid-write: sureflash says so"
+echo "usbredir: unplugged while flash is changed: sureflash says so"
 wait_for 0
 wait_for 1
 our_program "$(port)"
@@ -92,7 +93,7 @@ echo "usbip: attached as $remote"
 program "$remote"
 echo "usbip: programmed, read back, equal"
 our_cut "$remote"
-echo "usbip: unplugged in mid-write: sureflash says so"
+echo "usbip: unplugged while flash is changed: sureflash says so"
 wait_for 1
 attach
 our_program "$remote"

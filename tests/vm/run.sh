@@ -10,8 +10,8 @@ sureflash=$(realpath "$2")
 here=$(dirname "$(realpath "$0")")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sureflash-vm
 seconds_max=240
-redir_cut=780
-usbip_cut=590
+redir_cut=755
+usbip_cut=560
 
 for program in qemu-system-x86_64 cpio dfu-util busybox python3; do
   command -v "$program" >/dev/null || { echo "error: $program is missing (see tools/packages.txt, group vm)" >&2; exit 77; }
@@ -78,7 +78,7 @@ tcp_port=$((20000 + RANDOM % 20000))
 get_kernel
 make_ramdisk
 # The plug comes out in mid-write of a dfu-util, and of the first two programs that sureflash writes: the numbers
-# are those of transfers; the guest finds out if they are not in mid-write any more.
+# are those of transfers; the guest finds out if the plug does not come out while flash is changed.
 "$server" "stm32f105,poll=0,fault=disconnect@150+disconnect@$redir_cut" "$work/redir" \
   "stm32f105,poll=0,fault=disconnect@$usbip_cut" "$tcp_port" >"$work/server.log" &
 children+=($!)
