@@ -4,6 +4,8 @@
 #include <charconv>
 #include <map>
 
+#include "profile_keys.hpp"
+
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/chips.hpp"
 #include "sureflash/sim/model/cube_dfu.hpp"
@@ -12,84 +14,6 @@
 
 namespace sureflash::sim {
 namespace {
-
-constexpr KeyHelp kCommonKeys[] = {
-    {"state", "FILE", "", "keep the chip in FILE between runs"},
-    {"clock", "virtual|real", "virtual", "whether waits take wall time"},
-    {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
-    {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
-    {"fill", "blank|app|noise|interrupted", "", "what a new chip's flash holds"},
-    {"flash", "KIB", "", "KiB of flash (default: the largest member)"},
-    {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
-    {"rdp", "0|1", "0", "read protection"},
-    {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
-    {"leave", "answer|vanish", "answer", "whether the last GETSTATUS is answered"},
-    {"option-bytes", "HEX", "", "all of them, complements included, as somebody left them"},
-};
-constexpr KeyHelp kRomKeys[] = {
-    {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
-    {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
-    {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
-    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
-    {"poll", "version|datasheet|N", "version", "bwPollTimeout in ms (100, 0, …)"},
-    {"held", "0|1|strict|later", "1",
-     "GETSTATUS while busy: NAKed (1), answered (0), refused before (strict) or after (later) the "
-     "poll time"},
-    {"mass-erase", "rom|works|refused|ignored|half", "rom", "what a mass erase does"},
-    {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
-    {"rdp-at", "access|set-address", "access", "where read protection refuses"},
-    {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
-    {"end", "stall|short", "stall", "UPLOAD across the end of a memory"},
-    {"pointer", "keep|reset", "keep", "the address pointer at SET_INTERFACE"},
-    {"poison", "0|1", "1", "one misaligned write spoils the following"},
-    {"functional", "last|each", "last",
-     "after which interface descriptors the functional one stands"},
-    {"found", "idle|error|dnbusy|upload-idle", "idle", "the state that another program left"},
-    {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
-    {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
-};
-constexpr KeyHelp kChipKeys[] = {
-    {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
-    {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
-    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
-    {"poll", "rom|datasheet|N", "rom", "bwPollTimeout in ms (100, 0, …)"},
-    {"held", "rom|0|1|strict|later", "rom",
-     "GETSTATUS while busy: NAKed (1), answered (0), refused before (strict) or after (later) the "
-     "poll time"},
-    {"block-address", "wtransfersize|wlength", "wtransfersize", "what block numbers count in"},
-    {"rdp-at", "access|set-address", "access", "where read protection refuses"},
-    {"rom-read", "0|1", "1", "whether UPLOAD reads system memory"},
-    {"end", "stall|short", "stall", "UPLOAD across the end of a memory"},
-    {"pointer", "keep|reset", "keep", "the address pointer at SET_INTERFACE"},
-    {"poison", "0|1", "1", "one misaligned write spoils the following"},
-    {"functional", "last|each", "last",
-     "after which interface descriptors the functional one stands"},
-    {"mass-erase", "rom|works|refused|ignored|half", "rom", "what a mass erase does"},
-    {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
-};
-constexpr KeyHelp kCubeKeys[] = {
-    {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
-    {"layout", "TEXT", "no. 34", "the interface string; media = \"DFU MEDIA\"; ';' stands for ','"},
-    {"product", "TEXT", "", "the product string, as a maker may have set it"},
-    {"found", "idle|state-15", "idle", "the state that another program left"},
-};
-constexpr KeyHelp kExampleKeys[] = {
-    {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
-    {"button", "0|1", "1", "the key that holds it in DFU mode at power-on"},
-};
-constexpr KeyHelp kPlainKeys[] = {
-    {"runtime", "0|1", "0", "starts as application with a DFU run-time interface"},
-    {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
-    {"tolerant", "0|1", "0", "bitManifestationTolerant"},
-    {"held", "0|1", "0", "GETSTATUS while busy: NAKed, or an error"},
-    {"poll", "exact|N", "exact", "bwPollTimeout in ms"},
-};
-constexpr ProfileHelp kProfiles[] = {
-    {"stm32f105", "STM32F105 in its ROM boot loader (DfuSe)", kRomKeys},
-    {"cubemx-skeleton", "CubeMX USB DFU code without flash functions: stores nothing", kCubeKeys},
-    {"st-f107-example", "ST's F107 DFU_Standalone: every erase erases everything", kExampleKeys},
-    {"dfu11", "a DFU 1.1 device by the book, without DfuSe", kPlainKeys},
-};
 
 /// AN2606 table 229: boot loader to enumeration with a 25 MHz crystal.
 constexpr Duration kRomStartup = 460ms;
