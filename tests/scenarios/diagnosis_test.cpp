@@ -261,6 +261,19 @@ TEST(Diagnosis, HealthyDevicesAreNotAccused) {
   EXPECT_GE(healthy, 5);
 }
 
+TEST(Diagnosis, NoProfileIsAccusedWithoutReason) {
+  const std::set<std::string_view> ill{"cubemx-skeleton"};
+  int asked = 0;
+  for (const sim::ProfileHelp& profile : sim::profiles()) {
+    if (ill.contains(profile.name)) continue;
+    SCOPED_TRACE(profile.name);
+    ++asked;
+    const std::string cell = doctor({"", std::string(profile.name) + ",fill=app"}, false);
+    EXPECT_TRUE(cell == "-" || cell.ends_with("(note)")) << cell;
+  }
+  EXPECT_GE(asked, 3);
+}
+
 std::string table() {
   std::string s = "| device | image |";
   for (const std::string& column : kColumns) s += " " + column + " |";

@@ -29,6 +29,12 @@ const stm32::OptionTable* known_options(Output& output, Opened& opened, int& exi
   const stm32::OptionTable* table =
       target.chip != nullptr ? stm32::option_table(*target.chip) : nullptr;
   if (table != nullptr && target.option_block) return table;
+  if (table == nullptr && target.chip != nullptr) {
+    exit = report(output, Error(Errc::Unsupported, "there is no table of the option bytes of the " +
+                                                       std::string(target.chip->title))
+                              .in(Stage::Options));
+    return nullptr;
+  }
   Error error(target.is_read_protected() ? Errc::ReadProtected : Errc::NotReadable,
               target.read_protection_signs.empty() ? "the device shows no option bytes"
                                                    : target.read_protection_signs.front());

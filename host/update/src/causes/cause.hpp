@@ -14,8 +14,10 @@ inline std::string_view layout_text(const Target& target) {
   return alts.empty() ? std::string_view() : std::string_view(alts.front().text);
 }
 
-inline bool is_blank(ByteView bytes) {
-  return std::ranges::all_of(bytes, [](std::uint8_t b) { return b == 0xFF; });
+/// Erased flash reads 0x00 on L0 and L1, 0xFF elsewhere.
+inline bool is_blank(const Target& target, ByteView bytes) {
+  const std::uint8_t erased = target.chip != nullptr ? target.chip->erased_value : 0xFF;
+  return std::ranges::all_of(bytes, [&](std::uint8_t b) { return b == erased; });
 }
 
 /// What was seen while erasing and writing, in words.

@@ -13,8 +13,9 @@ constexpr std::uint16_t kCubeTransferSize = 1024;
 constexpr std::uint8_t kStateNobodySpecified = 15;
 
 /// Why reading shows that the read function is empty; empty string: it does not.
-std::string reads_nothing(const Samples& samples) {
-  if (!samples.first.empty() && samples.first == samples.second && !is_blank(samples.first)) {
+std::string reads_nothing(const Target& target, const Samples& samples) {
+  if (!samples.first.empty() && samples.first == samples.second &&
+      !is_blank(target, samples.first)) {
     return "reading " + hex(samples.first_at->begin) + " and " + hex(samples.second_at->begin) +
            " gives the same " + decimal(samples.first.size()) + " bytes: the read code is empty";
   }
@@ -30,7 +31,7 @@ std::optional<Finding> look(const Evidence& e) {
   if (e.target == nullptr || e.seen.after_write == ReadBack::Expected) return std::nullopt;
   const std::vector<std::string> marks = template_marks(*e.target);
   if (marks.size() < 2) return std::nullopt;
-  const std::string reading = reads_nothing(e.samples);
+  const std::string reading = reads_nothing(*e.target, e.samples);
   const bool failed_to_store =
       e.failed_with(Errc::DataNotStored) || e.failed_with(Errc::EraseHadNoEffect);
   if (!failed_to_store && reading.empty()) return std::nullopt;

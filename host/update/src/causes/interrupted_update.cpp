@@ -12,9 +12,10 @@ std::optional<Finding> look(const Evidence& e) {
       e.samples.first.empty() || e.samples.second.empty()) {
     return std::nullopt;
   }
-  const bool start_is_blank = is_blank(ByteView(e.samples.first).first(kVectors));
+  const bool start_is_blank = is_blank(*e.target, ByteView(e.samples.first).first(kVectors));
   if (!start_is_blank) return std::nullopt;
-  if (is_blank(e.samples.first) && is_blank(e.samples.second)) return std::nullopt;  // no-program
+  if (is_blank(*e.target, e.samples.first) && is_blank(*e.target, e.samples.second))
+    return std::nullopt;  // no-program
   Finding f;
   f.certainty = Certainty::Likely;
   f.headline = "an update was interrupted: the program in flash is not complete";

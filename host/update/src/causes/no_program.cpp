@@ -5,7 +5,8 @@ namespace {
 
 std::optional<Finding> look(const Evidence& e) {
   if (e.target == nullptr || e.error != nullptr || e.samples.first.empty() ||
-      e.samples.second.empty() || !is_blank(e.samples.first) || !is_blank(e.samples.second)) {
+      e.samples.second.empty() || !is_blank(*e.target, e.samples.first) ||
+      !is_blank(*e.target, e.samples.second)) {
     return std::nullopt;
   }
   Finding f;
