@@ -91,10 +91,9 @@ class Surveyor {
 
 }  // namespace
 
-Task<Survey> survey(const Target& target, const image::Image& image, const PlanOptions& options) {
-  PlanOptions everything = options;
-  everything.survey.reset();
-  auto made = make_plan(target, image, everything);
+Task<Survey> survey(const Target& target, const image::Image& image, PlanOptions options) {
+  options.survey.reset();
+  auto made = make_plan(target, image, options);
   if (!made) co_return fail(std::move(made).error());
   // Only what would be erased sector by sector can be left out.
   Plan plan = *std::move(made);

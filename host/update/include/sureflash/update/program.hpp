@@ -58,7 +58,7 @@ struct Outcome {
 /// Compares before anything is changed: reading is five to ten times faster than erasing and
 /// writing. Ends by itself once reading on cannot pay off. A device that refuses to be read gives
 /// an empty survey. Errors: those of make_plan, Interrupted, and those of the wire.
-Task<Survey> survey(const Target& target, const image::Image& image, const PlanOptions& options);
+Task<Survey> survey(const Target& target, const image::Image& image, PlanOptions options);
 
 /// Carries out a plan. The first sector and the first block are proven by reading them back before
 /// anything else is touched, so that a device that stores nothing is found out after one page.
