@@ -62,10 +62,16 @@ TEST_F(CommandFaults, UnpluggedAtEveryTransfer) {
     const Outcome cut = program_watched([&](unsigned n) {
       if (n == at) device_->usb().set_vbus(false);
     });
+    if (watched_->count() <= at) {
+      // What flash held before decides how long a run is: this one was shorter.
+      EXPECT_EQ(cut.status, 0) << cut.output;
+      EXPECT_GT(at, 40U);
+      break;
+    }
     EXPECT_THAT(cut.status, AnyOf(kDeviceFailure, kNoDevice)) << cut.output;
     EXPECT_THAT(cut.output,
                 AnyOf(HasSubstr("the device left the bus"), HasSubstr("no device found")));
-    EXPECT_THAT(cut.output, HasSubstr("hint: "));
+    EXPECT_THAT(cut.output, AnyOf(HasSubstr("hint: "), HasSubstr("what to do")));
     ASSERT_TRUE(plug_in_again());
     expect_that_the_next_run_finishes(image);
     if (HasFailure()) return;
