@@ -92,6 +92,12 @@ TEST_F(CommandFaults, PortIsResetAtEveryTransfer) {
       device_->usb().set_vbus(false);
       device_->usb().set_vbus(true);
     });
+    if (watched_->count() <= at) {
+      // What flash held before decides how long a run is: this one was shorter.
+      EXPECT_EQ(cut.status, 0) << cut.output;
+      EXPECT_GT(at, 40U);
+      break;
+    }
     if (cut.status == 0) {
       EXPECT_LT(at, opening) << "too late to go unnoticed";
     } else {

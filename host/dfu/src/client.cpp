@@ -168,7 +168,9 @@ Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_l
 }
 
 Task<StatusReply> Client::poll_again(Duration timeout, Duration waited) {
-  Duration pause = std::max(kAfterStalledPoll, waited / 4);
+  // The worst case of a write is six times the typical one that is announced (F4, byte by byte):
+  // half the announced time, then twice, then eight times as much.
+  Duration pause = std::max(kAfterStalledPoll, waited / 2);
   for (int attempt = 0;; ++attempt) {
     auto reply = co_await caught(get_status(timeout));
     if (reply || reply.error().code != Errc::Stalled || attempt == kStalledPolls) {
@@ -176,7 +178,7 @@ Task<StatusReply> Client::poll_again(Duration timeout, Duration waited) {
     }
     const Answer answer = co_await step(Wait{pause});
     co_await check(answer, "a wait");
-    pause *= 2;
+    pause *= 4;
   }
 }
 
