@@ -243,7 +243,7 @@ TEST_F(Cli, FilesThatCannotBeRight) {
 TEST_F(Cli, ADeviceThatVanishesAndTheSameCommandAgain) {
   const std::string device = "stm32f105,state=chip,poll=datasheet";
   EXPECT_EQ(golden("program-vanish",
-                   {"program", "app.bin", "--base", kBase, "-d", on(device + ",fault=vanish@60")})
+                   {"program", "app.bin", "--base", kBase, "-d", on(device + ",fault=vanish@70")})
                 .exit,
             8);
   EXPECT_EQ(command({"program", "app.bin", "--base", kBase, "-d", on(device)}).exit, 0);
