@@ -55,6 +55,7 @@ constexpr Chip from(const ChipData& d) {
           .otp = d.otp,
           .layout_text = d.layout_text,
           .flash_size_register = d.flash_size_register,
+          .unique_id = d.unique_id,
           .quirks = d.quirks,
           .notes = d.notes};
 }

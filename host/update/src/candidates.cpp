@@ -14,6 +14,7 @@ constexpr std::uint64_t kDeviceFeature = 0xFFFF0000;
 constexpr std::uint64_t kDataEeprom = 0x08080000;
 constexpr std::uint32_t kErasedId = 0xFFFF;
 constexpr std::uint64_t kKib = 1024;
+constexpr std::size_t kUniqueIdBytes = 12;
 
 /// Group by group; the last one of the device may be shorter (a smaller member). A line whose ROM
 /// states wrong sizes is compared by sector sizes only.
@@ -63,11 +64,11 @@ bool same_id(std::uint16_t expected, std::uint16_t read) {
   return expected <= 0xFF ? expected == (read & 0xFF) : expected == read;
 }
 
-/// Two bytes; a refusal is no evidence, and no failure either. What ends the session does end it.
-Task<std::optional<std::uint16_t>> try_read_u16(stm32::DfuSe& dfuse, std::uint32_t address) {
-  Bytes bytes(2);
+/// A refusal is no evidence, and no failure either. What ends the session does end it.
+Task<std::optional<Bytes>> try_read(stm32::DfuSe& dfuse, std::uint32_t address, std::size_t size) {
+  Bytes bytes(size);
   auto done = co_await caught(dfuse.read(address, bytes));
-  if (done) co_return load_le16(bytes, 0);
+  if (done) co_return bytes;
   const Errc code = done.error().code;
   if (code == Errc::Disconnected || code == Errc::Interrupted || code == Errc::TimedOut) {
     co_return fail(std::move(done).error());
@@ -75,6 +76,29 @@ Task<std::optional<std::uint16_t>> try_read_u16(stm32::DfuSe& dfuse, std::uint32
   // A refused Set Address leaves dfuERROR, in which everything else would be refused as well.
   co_await dfuse.client().to_idle();
   co_return std::nullopt;
+}
+
+Task<std::optional<std::uint16_t>> try_read_u16(stm32::DfuSe& dfuse, std::uint32_t address) {
+  const auto bytes = co_await try_read(dfuse, address, 2);
+  if (!bytes) co_return std::nullopt;
+  co_return load_le16(*bytes, 0);
+}
+
+Task<> read_flash_size(stm32::DfuSe& dfuse, Target& target) {
+  const auto kib = co_await try_read_u16(dfuse, target.chip->flash_size_register);
+  const Area* flash = target.flash();
+  if (!kib || *kib == 0 || flash == nullptr) co_return;
+  // More than the layout has is no flash size (erased, or another register).
+  if (*kib * kKib <= flash->map.size()) target.flash_size = *kib * kKib;
+}
+
+Task<> read_unique_id(stm32::DfuSe& dfuse, Target& target) {
+  const auto bytes = co_await try_read(dfuse, target.chip->unique_id, kUniqueIdBytes);
+  if (!bytes) co_return;
+  const auto all = [&](std::uint8_t value) {
+    return std::ranges::all_of(*bytes, [=](std::uint8_t b) { return b == value; });
+  };
+  if (!all(0xFF) && !all(0x00)) target.unique_id = *bytes;
 }
 
 }  // namespace
@@ -118,13 +142,10 @@ Task<> compare_loader_ids(stm32::DfuSe& dfuse, Target& target) {
   if (!agreeing.empty()) target.candidates = std::move(agreeing);
 }
 
-Task<> read_flash_size(stm32::DfuSe& dfuse, Target& target) {
-  if (target.chip == nullptr || target.chip->flash_size_register == 0) co_return;
-  const auto kib = co_await try_read_u16(dfuse, target.chip->flash_size_register);
-  const Area* flash = target.flash();
-  if (!kib || *kib == 0 || flash == nullptr) co_return;
-  // More than the layout has is no flash size (erased, or another register).
-  if (*kib * kKib <= flash->map.size()) target.flash_size = *kib * kKib;
+Task<> read_signature(stm32::DfuSe& dfuse, Target& target) {
+  if (target.chip == nullptr) co_return;
+  if (target.chip->flash_size_register != 0) co_await read_flash_size(dfuse, target);
+  if (target.chip->unique_id != 0) co_await read_unique_id(dfuse, target);
 }
 
 }  // namespace sureflash::update

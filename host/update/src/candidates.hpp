@@ -14,7 +14,7 @@ std::vector<const stm32::Chip*> fitting_chips(const Target& target);
 /// where nothing agrees, or nothing can be read, all stay. Source: AN2606, 4.2 and table 5.
 Task<> compare_loader_ids(stm32::DfuSe& dfuse, Target& target);
 
-/// What the chip says its flash has, where its ROM lets that be read.
-Task<> read_flash_size(stm32::DfuSe& dfuse, Target& target);
+/// What the chip says its flash has, and its unique id, where its ROM lets them be read.
+Task<> read_signature(stm32::DfuSe& dfuse, Target& target);
 
 }  // namespace sureflash::update

@@ -71,6 +71,8 @@ Remedy remedy(const Error& error) {
       return {"none known", {}};
     case Errc::NotForThisDevice:
       return {"take the file that was built for this device", {}};
+    case Errc::NoUnitData:
+      return {"add rows to the table; FILE.used says which unit has which row", {}};
     case Errc::OutsideMemory:
       return {"the image is too large for this chip, or linked for another one", {}};
     case Errc::NotWritable:

@@ -266,7 +266,7 @@ Task<Target> identify(IdentifyOptions options) {
       target.descriptors.dfu.functional.can_upload()) {
     co_await compare_loader_ids(dfuse, target);
     conclude(target);
-    co_await read_flash_size(dfuse, target);
+    co_await read_signature(dfuse, target);
   } else {
     conclude(target);
   }

@@ -171,6 +171,7 @@ std::optional<ChipDescription> st_chip(const ChipData& data, std::uint32_t flash
   chip.ram = {ram_base, ram_end};
   chip.system_memory = AddressRange::sized(data.system_memory.address, data.system_memory.size);
   chip.flash_size_register = data.flash_size_register;
+  chip.unique_id_address = data.unique_id;
   chip.option_format = data.family == "F1" ? OptionFormat::F1 : OptionFormat::RdpFirst;
   chip.rdp_protects_sectors = data.family == "F1" ? 2 : 0;
   const std::uint16_t size =

@@ -39,6 +39,28 @@ void add_consent_options(CLI::App* sub, Options& o) {
   sub->add_flag("--dry-run", o.dry_run, "show the plan and change nothing");
 }
 
+/// Many devices, one after the other or at once.
+void add_many_options(CLI::App* sub, Options& o) {
+  sub->add_flag("--all", o.all_devices,
+                "program every device that is there (and fits --device), all at once");
+  sub->add_flag("--watch", o.watch,
+                "program whatever is plugged in, until Ctrl-C: a production line");
+  sub->add_option("--record", o.records,
+                  "append what became of each unit: CSV if FILE ends in .csv, else JSON lines")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  auto* units = sub->add_option("--units", o.units_file,
+                                "table (CSV) with a row for each unit; FILE.used says which are "
+                                "used")
+                    ->type_name("FILE");
+  sub->add_option("--patch", o.patches,
+                  "put a column of --units into the image at an address, e.g. "
+                  "0x0803F800=serial:text16 (text, hex, u8, u16, u32, u64)")
+      ->type_name("ADDRESS=COLUMN[:TYPE]")
+      ->allow_extra_args(false)
+      ->needs(units);
+}
+
 void add_device_commands(CommandLine& line) {
   CLI::App& app = *line.app;
   Options& o = line.options;
@@ -97,6 +119,7 @@ void add_device_commands(CommandLine& line) {
       ->check(CLI::Range(1.7, 3.6))
       ->type_name("VOLTS");
   add_consent_options(program_command, o);
+  add_many_options(program_command, o);
 
   auto* verify_command = add(line, app, "verify", "Compare a file with the memory", verify);
   add_input_options(verify_command, o);
@@ -229,8 +252,10 @@ std::unique_ptr<CommandLine> make_command_line() {
   app.require_subcommand(1);
   app.fallthrough();
   app.get_formatter()->column_width(34);
-  app.add_option("-d,--device", o.device, "port path (1-2.4), VID:PID, serial=TEXT, or sim:PROFILE")
-      ->type_name("DEVICE");
+  app.add_option("-d,--device", o.devices,
+                 "port path (1-2.4), VID:PID, serial=TEXT, or sim:PROFILE; `program` takes several")
+      ->type_name("DEVICE")
+      ->allow_extra_args(false);
   app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")
       ->type_name("CHIP");
   app.add_flag("--json", o.json, "one JSON object per line instead of text");

@@ -1,8 +1,10 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "files.hpp"
+#include "program_many.hpp"
 #include "range.hpp"
 #include "show.hpp"
+#include "unit.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
@@ -65,12 +67,7 @@ int download(const Options& options, Output& output, Opened& opened) {
 /// Compares first, unless told not to, and plans what differs.
 Result<update::Plan> plan_program(const Options& options, Output& output, Opened& opened,
                                   const image::Image& image) {
-  constexpr double kWordVolts = 2.7;
-  update::PlanOptions how{
-      .vector_table =
-          options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
-      .may_wipe = options.may_wipe,
-      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual};
+  update::PlanOptions how = plan_options(options);
   // The pre-flight comes before any reading.
   auto plan = update::make_plan(opened.target, image, how);
   if (!plan || options.full) return plan;
@@ -135,6 +132,7 @@ int program(const Options& options, Output& output) {
   // may be right for a device that knows where it goes.
   auto loaded = load_image(options);
   if (!loaded && loaded.error().code != Errc::NeedsBase) return report(output, loaded.error());
+  if (concerns_many(options)) return program_many(options, output, loaded);
   int exit = 0;
   auto opened = open_target(options, output, exit);
   if (!opened) return exit;

@@ -26,6 +26,7 @@ ExitCode exit_code(Errc code) {
     case Errc::EmptyImage:
     case Errc::TooLarge:
     case Errc::NotForThisDevice:
+    case Errc::NoUnitData:
     case Errc::OutsideMemory:
     case Errc::NotWritable:
     case Errc::NotErasable:

@@ -1,6 +1,7 @@
 #include "failure.hpp"
 
 #include "surroundings.hpp"
+#include "unit.hpp"
 
 #include "sureflash/update/dfu_mode.hpp"
 
@@ -27,19 +28,12 @@ int report(Output& output, Device& device, const update::Target& target, const E
 std::optional<Opened> open_target(const Options& options, Output& output, int& exit, Mode mode,
                                   std::optional<proto::StatusReply>* found) {
   update::IdentifyOptions identify;
-  if (!options.chip.empty()) {
-    identify.chip = stm32::find_chip(options.chip);
-    if (identify.chip == nullptr) {
-      std::string why = "no chip is called \"" + options.chip + "\"";
-      const auto several = stm32::find_chips(options.chip);
-      if (!several.empty()) {
-        why = "\"" + options.chip + "\" may be";
-        for (const stm32::Chip* c : several) why += " " + std::string(c->name);
-      }
-      exit = report(output, Error(Errc::Usage, why));
-      return std::nullopt;
-    }
+  const auto chip = chosen_chip(options);
+  if (!chip) {
+    exit = report(output, chip.error());
+    return std::nullopt;
   }
+  identify.chip = *chip;
   auto device = Device::open(options);
   if (!device) {
     exit = report(output, device.error());

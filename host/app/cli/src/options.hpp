@@ -12,6 +12,8 @@ namespace sureflash::cli {
 struct Options {
   // for all commands
   std::string device;
+  /// All of --device: `program` takes several.
+  std::vector<std::string> devices;
   std::string chip;
   bool json = false;
   ColorMode color = ColorMode::Auto;
@@ -41,6 +43,13 @@ struct Options {
   std::optional<double> vdd;
   bool force = false;
   std::string shell;
+
+  // program: many devices
+  bool all_devices = false;
+  bool watch = false;
+  std::vector<std::string> records;
+  std::string units_file;
+  std::vector<std::string> patches;
 
   // doctor
   std::string may_write;

@@ -158,6 +158,39 @@ void Output::end_progress() {
   activity_.reset();
 }
 
+void Output::clear_table() {
+  if (table_lines_ == 0) return;
+  fmt::print(err(), "\x1b[{}A\r\x1b[J", table_lines_);
+  std::fflush(streams_.err);
+  table_lines_ = 0;
+}
+
+void Output::table(const std::vector<std::string>& lines) {
+  clear_table();
+  // Without wrapping at the edge, a line is a line and can be counted.
+  std::string text = "\x1b[?7l";
+  for (const std::string& line : lines) text += line + "\n";
+  fmt::print(err(), "{}\x1b[?7h", text);
+  std::fflush(streams_.err);
+  table_lines_ = lines.size();
+}
+
+void Output::unit_failed(std::string_view port, const Error& error,
+                         const std::vector<update::Finding>& findings, std::string_view and_now) {
+  if (json_) return;
+  const std::string failed = styled(
+      "failed:", fmt::fg(fmt::terminal_color::red) | fmt::emphasis::bold, streams_.err_is_terminal);
+  fmt::print(err(), "{:<9} {} {}{}{}\n", port, failed, message(error), and_now.empty() ? "" : "; ",
+             and_now);
+  if (findings.empty()) {
+    fmt::print(err(), "            hint: {}\n", update::remedy(error).hint);
+    return;
+  }
+  const update::Finding& first = findings.front();
+  fmt::print(err(), "            cause: {} ({})\n", first.headline, update::name(first.certainty));
+  if (!first.page.empty()) fmt::print(err(), "            more: docs/{}\n", first.page);
+}
+
 Json to_json(AddressRange range) {
   return {{"begin", range.begin}, {"end", range.end}};
 }

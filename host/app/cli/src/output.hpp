@@ -47,6 +47,15 @@ class Output {
   void progress(const Progress& progress, Duration now);
   void end_progress();
 
+  /// A table that is drawn again over itself, on a terminal.
+  bool draws_tables() const { return streams_.err_is_terminal && !json_; }
+  void table(const std::vector<std::string>& lines);
+  /// Takes the table off the screen, so that something else can be said.
+  void clear_table();
+  /// One of many units failed: in a few lines, with the first cause.
+  void unit_failed(std::string_view port, const Error& error,
+                   const std::vector<update::Finding>& findings, std::string_view and_now);
+
   void event(std::string_view type, Json object);
   /// The last object of a run that ended well.
   void result(std::string_view command, Json object);
@@ -76,6 +85,7 @@ class Output {
   Duration last_drawn_{};
   std::uint64_t first_done_ = 0;
   bool bar_is_open_ = false;
+  std::size_t table_lines_ = 0;
 };
 
 std::string_view name(Progress::Activity activity);

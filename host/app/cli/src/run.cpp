@@ -5,6 +5,7 @@
 
 #include "command_line.hpp"
 #include "exit_code.hpp"
+#include "failure.hpp"
 #include "interrupt.hpp"
 #include <fmt/format.h>
 
@@ -36,8 +37,13 @@ int run(const std::vector<std::string>& arguments, const Streams& streams) {
   } catch (const CLI::ParseError& error) {
     return parse_failed(*line->app, error, streams);
   }
-  Output output(streams, line->options.json, line->options.color);
-  return line->action(line->options, output);
+  Options& options = line->options;
+  Output output(streams, options.json, options.color);
+  if (!options.devices.empty()) options.device = options.devices.front();
+  if (options.devices.size() > 1 && !line->app->got_subcommand("program")) {
+    return report(output, Error(Errc::Usage, "only `program` takes several --device"));
+  }
+  return line->action(options, output);
 }
 
 int main(int argc, char** argv) {

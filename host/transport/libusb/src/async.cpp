@@ -152,10 +152,6 @@ class AsyncDevice {
   std::optional<Answer> doubtful_;
 };
 
-AsyncDriver::Job::Job(std::shared_ptr<AsyncDevice> on, Observer by)
-    : device(std::move(on)), observer(std::move(by)) {}
-AsyncDriver::Job::~Job() = default;
-
 Result<std::unique_ptr<AsyncDriver>> AsyncDriver::create() {
   TRY_ASSIGN(UsbContext context, start_libusb());
   return std::unique_ptr<AsyncDriver>(new AsyncDriver(std::move(context)));
@@ -167,52 +163,60 @@ std::vector<DeviceInfo> AsyncDriver::list() const {
   return describe_all(as_usb_context(context_));
 }
 
-Result<std::shared_ptr<AsyncDevice>> AsyncDriver::open(const Selector& selector) {
-  TRY_ASSIGN(const DeviceInfo info, choose(list(), selector));
-  TRY_ASSIGN(auto connection, UsbConnection::open(as_usb_context(context_), info));
-  return std::make_shared<AsyncDevice>(std::move(connection));
+std::vector<OccupiedPort> AsyncDriver::ports() const {
+  std::vector<OccupiedPort> occupied;
+  for (const UsbDeviceRef& device : all_devices(as_usb_context(context_))) {
+    libusb_device_descriptor descriptor{};
+    if (!speaks_dfu(device.get())) continue;
+    if (::libusb_get_device_descriptor(device.get(), &descriptor) != 0) continue;
+    occupied.push_back({port_path(device.get()), ::libusb_get_device_address(device.get()),
+                        descriptor.idVendor, descriptor.idProduct});
+  }
+  std::ranges::sort(occupied, {}, &OccupiedPort::name);
+  return occupied;
 }
 
-bool AsyncDriver::advance(Job& job) {
-  while (const Step* step = job.next()) {
-    if (job.under_way) {
-      const auto answer = job.device->poll();
+Result<void> AsyncDriver::add(const std::string& port, std::unique_ptr<Job> job) {
+  TRY_ASSIGN(auto connection, UsbConnection::open(as_usb_context(context_), port));
+  running_.push_back({std::move(job), std::make_shared<AsyncDevice>(std::move(connection))});
+  return {};
+}
+
+bool AsyncDriver::advance(Running& running) {
+  while (true) {
+    if (running.under_way) {
+      const auto answer = running.device->poll();
       if (!answer) return false;
-      job.under_way = false;
-      job.answer(*answer);
-    } else if (job.observer.stop_at_once()) {
-      job.answer({.io = Io::Stopped, .time = job.device->now()});
-    } else if (const auto* progress = std::get_if<Progress>(step)) {
-      const bool stop = job.observer.on_progress(*progress);
-      job.answer({.time = job.device->now(), .stop_requested = stop});
-    } else {
-      job.device->begin(*step);
-      job.under_way = true;
+      running.under_way = false;
+      running.job->answer(*answer);
     }
-  }
-  return true;
-}
-
-void AsyncDriver::run() {
-  while (!jobs_.empty()) {
-    for (auto it = jobs_.begin(); it != jobs_.end();) {
-      if (!advance(**it)) {
-        ++it;
-        continue;
-      }
-      // The device is free before its result is told: the next job may want it.
-      const auto job = std::move(*it);
-      it = jobs_.erase(it);
-      job->device.reset();
-      job->finish();
-    }
-    if (!jobs_.empty()) wait_for_events();
+    const Step* step = running.job->next_for_device(running.device->now());
+    if (step == nullptr) return true;
+    running.device->begin(*step);
+    running.under_way = true;
   }
 }
 
-void AsyncDriver::wait_for_events() {
-  Duration sleep = kSleepMax;
-  for (const auto& job : jobs_) sleep = std::min(sleep, job->device->until_timer());
+bool AsyncDriver::work(Duration patience) {
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (!advance(*it)) {
+      ++it;
+      continue;
+    }
+    // The device is free before its result is told: the next job may want it.
+    const auto job = std::move(it->job);
+    it = running_.erase(it);
+    job->finish();
+  }
+  if (!running_.empty()) wait_for_events(patience);
+  return !running_.empty();
+}
+
+void AsyncDriver::wait_for_events(Duration patience) const {
+  Duration sleep = std::min(patience, kSleepMax);
+  for (const Running& running : running_) {
+    sleep = std::min(sleep, running.device->until_timer());
+  }
   const auto us = std::chrono::ceil<std::chrono::microseconds>(sleep).count();
   timeval timeout{.tv_sec = 0, .tv_usec = static_cast<suseconds_t>(us)};
   ::libusb_handle_events_timeout_completed(as_usb_context(context_).get(), &timeout, nullptr);

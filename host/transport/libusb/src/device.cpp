@@ -29,18 +29,6 @@ std::string read_string(libusb_device_handle* handle, std::uint8_t index) {
   return length > 0 ? std::string(text.begin(), text.begin() + length) : std::string();
 }
 
-std::string node_of(libusb_device* device) {
-#ifdef __linux__
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "/dev/bus/usb/%03u/%03u", ::libusb_get_bus_number(device),
-                ::libusb_get_device_address(device));
-  return text.data();
-#else
-  static_cast<void>(device);
-  return {};
-#endif
-}
-
 bool is_dfu(const libusb_interface_descriptor& descriptor) {
   return descriptor.bInterfaceClass == proto::kDfuInterfaceClass &&
          descriptor.bInterfaceSubClass == proto::kDfuInterfaceSubClass;
@@ -80,6 +68,25 @@ bool fits(const DeviceInfo& device, const Selector& selector) {
 }
 
 }  // namespace
+
+std::string node_of(libusb_device* device) {
+#ifdef __linux__
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "/dev/bus/usb/%03u/%03u", ::libusb_get_bus_number(device),
+                ::libusb_get_device_address(device));
+  return text.data();
+#else
+  static_cast<void>(device);
+  return {};
+#endif
+}
+
+bool speaks_dfu(libusb_device* device) {
+  libusb_device_descriptor descriptor{};
+  if (::libusb_get_device_descriptor(device, &descriptor) != 0) return false;
+  return !find_interfaces(device).empty() || (descriptor.idVendor == proto::kStVendorId &&
+                                              descriptor.idProduct == proto::kStDfuProductId);
+}
 
 bool DeviceInfo::run_time() const {
   return !interfaces.empty() &&

@@ -17,7 +17,7 @@ Duration monotonic() {
 Result<std::unique_ptr<LibusbTransport>> LibusbTransport::open(const Selector& selector) {
   TRY_ASSIGN(const UsbContext context, start_libusb());
   TRY_ASSIGN(DeviceInfo info, choose(describe_all(context), selector));
-  TRY_ASSIGN(auto connection, UsbConnection::open(context, info));
+  TRY_ASSIGN(auto connection, UsbConnection::open(context, info.port_path));
   return std::unique_ptr<LibusbTransport>(
       new LibusbTransport(std::move(info), std::move(connection)));
 }

@@ -79,18 +79,20 @@ unsigned timeout_ms(Duration timeout) {
 }
 
 Result<std::unique_ptr<UsbConnection>> UsbConnection::open(UsbContext context,
-                                                           const DeviceInfo& info) {
-  auto connection = std::unique_ptr<UsbConnection>(
-      new UsbConnection(std::move(context), info.port_path, info.address));
-  const auto devices = all_devices(connection->context_);
+                                                           const std::string& port) {
+  const auto devices = all_devices(context);
   const auto it = std::find_if(devices.begin(), devices.end(), [&](const UsbDeviceRef& device) {
-    return port_path(device.get()) == info.port_path;
+    return port_path(device.get()) == port;
   });
-  const int code = it == devices.end() ? LIBUSB_ERROR_NO_DEVICE : connection->attach(it->get());
+  if (it == devices.end()) return fail(Error(Errc::NoDevice).named(port));
+  auto connection = std::unique_ptr<UsbConnection>(
+      new UsbConnection(std::move(context), port, ::libusb_get_device_address(it->get())));
+  const int code = connection->attach(it->get());
   if (code == 0) return connection;
+  const std::string node = node_of(it->get());
   Error error(Errc::TransferFailed);
   error.os = code;
-  error.where.name = info.node.empty() ? info.port_path : info.node;
+  error.where.name = node.empty() ? port : node;
   switch (io_of_error(code)) {
     case Io::Denied:
       error.code = Errc::PermissionDenied;
@@ -100,7 +102,7 @@ Result<std::unique_ptr<UsbConnection>> UsbConnection::open(UsbContext context,
       break;
     case Io::Busy:
       error.code = Errc::DeviceBusy;
-      for (const std::string& holder : holders(info.node)) {
+      for (const std::string& holder : holders(node)) {
         error.detail += (error.detail.empty() ? "used by " : ", ") + holder;
       }
       break;

@@ -18,6 +18,10 @@ Result<UsbContext> start_libusb();
 std::vector<UsbDeviceRef> all_devices(const UsbContext& context);
 /// "1-2.4"; root hubs are "1-0".
 std::string port_path(libusb_device* device);
+/// Whether it has a DFU interface, or is ST's bootloader; asks nothing of the device.
+bool speaks_dfu(libusb_device* device);
+/// "/dev/bus/usb/001/002" on Linux, else empty.
+std::string node_of(libusb_device* device);
 /// What can be known of a device; nullopt: it does not speak DFU, or has left.
 std::optional<DeviceInfo> describe_device(libusb_device* device);
 std::vector<DeviceInfo> describe_all(const UsbContext& context);
@@ -37,7 +41,7 @@ unsigned timeout_ms(Duration timeout);
 class UsbConnection {
  public:
   /// Errors: PermissionDenied, DeviceBusy, NoDevice, TransferFailed.
-  static Result<std::unique_ptr<UsbConnection>> open(UsbContext context, const DeviceInfo& info);
+  static Result<std::unique_ptr<UsbConnection>> open(UsbContext context, const std::string& port);
   UsbConnection(const UsbConnection&) = delete;
   UsbConnection& operator=(const UsbConnection&) = delete;
   ~UsbConnection() { close(); }

@@ -111,7 +111,10 @@ struct ChipData {
   std::uint16_t option_bytes_size = 0;          ///< of one block
   std::uint32_t otp = 0;
   std::uint32_t flash_size_register = 0;  ///< u16, KiB; only if it lies inside the ROM's range
-  std::string_view layout_text{};         ///< of the flash, as a device was seen to send it
+  /// 96-bit unique device id; only if it lies inside the ROM's range. RM0008 30.2, RM0091 33.1,
+  /// RM0316 34.1, RM0313 33.1, RM0364 30.1.
+  std::uint32_t unique_id = 0;
+  std::string_view layout_text{};  ///< of the flash, as a device was seen to send it
   std::string_view usb{};
   std::string_view usb_clock{};
   std::uint16_t enumeration_ms = 0;  ///< AN2606 table 229

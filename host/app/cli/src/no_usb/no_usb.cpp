@@ -17,6 +17,18 @@ Result<OpenedUsb> open_usb(std::string_view) {
   return fail(no_usb());
 }
 
+Result<std::unique_ptr<transport::Driver>> open_usb_driver() {
+  return fail(no_usb());
+}
+
+Result<std::vector<std::string>> usb_ports(const std::vector<std::string>&) {
+  return fail(no_usb());
+}
+
+Result<PortFilter> usb_port_filter(const std::vector<std::string>&) {
+  return fail(no_usb());
+}
+
 Json usb_devices() {
   return Json::array();
 }

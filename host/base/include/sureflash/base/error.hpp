@@ -52,6 +52,7 @@ enum class Errc : std::uint16_t {
   EmptyImage = 408,
   TooLarge = 409,
   NotForThisDevice = 410,
+  NoUnitData = 411,
   // 5xx: the plan
   OutsideMemory = 500,
   NotWritable = 501,

@@ -65,6 +65,7 @@ struct Chip {
   std::uint32_t otp;
   std::string_view layout_text;       ///< of the flash, as a device was seen to send it
   std::uint32_t flash_size_register;  ///< 0: not readable through the ROM
+  std::uint32_t unique_id;            ///< 12 bytes; 0: not readable through the ROM
   std::uint32_t quirks;               ///< proto::ChipQuirk
   std::string_view notes;
 

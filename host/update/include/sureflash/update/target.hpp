@@ -52,6 +52,8 @@ struct Target {
   std::vector<std::string> chip_evidence;
   /// Bytes of flash by the chip's own register, where it can be read; a layout is an upper bound.
   std::optional<std::uint64_t> flash_size;
+  /// The chip's 96 bits in the order of memory, where its ROM lets them be read.
+  std::optional<Bytes> unique_id;
   std::vector<Area> areas;
   /// Answer to Get; empty when the device gave none.
   Bytes commands;

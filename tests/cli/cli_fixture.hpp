@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <unistd.h>
+
+#include "exit_code.hpp"
+#include "run.hpp"
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "sureflash/base/bytes.hpp"
+
+namespace sureflash::cli {
+
+namespace fs = std::filesystem;
+
+struct Screen {
+  int exit = 0;
+  std::string out;
+  std::string err;
+};
+
+/// A stream that ends as a string.
+class Capture {
+ public:
+  Capture() : file_(::open_memstream(&text_, &size_)) {}
+  ~Capture() {
+    std::fclose(file_);
+    std::free(text_);
+  }
+  std::FILE* file() { return file_; }
+  std::string text() {
+    std::fflush(file_);
+    return {text_, size_};
+  }
+
+ private:
+  char* text_ = nullptr;
+  std::size_t size_ = 0;
+  std::FILE* file_;
+};
+
+inline Screen command(const std::vector<std::string>& arguments) {
+  Capture out;
+  Capture err;
+  Screen screen;
+  screen.exit = run(arguments, {.out = out.file(), .err = err.file()});
+  screen.out = out.text();
+  screen.err = err.text();
+  return screen;
+}
+
+inline void write(const std::string& name, const Bytes& bytes) {
+  std::ofstream(name, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+}
+
+/// A program for `base`: vectors, then noise of a fixed seed.
+inline Bytes program(std::size_t size, std::uint32_t stack, std::uint32_t reset) {
+  Bytes bytes(size);
+  std::mt19937 random(1);
+  for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>(random());
+  store_le32(bytes, 0, stack);
+  store_le32(bytes, 4, reset);
+  return bytes;
+}
+
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() /
+              fmt::format("sureflash-cli-{}-{}", ::getpid(),
+                          testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::create_directories(folder_);
+    old_ = fs::current_path();
+    fs::current_path(folder_);
+    write("app.bin", program(5000, 0x20010000, 0x08000101));
+    write("app-0800C000.bin", program(5000, 0x20010000, 0x0800C101));
+    write("app-08008000.bin", program(5000, 0x20010000, 0x08008101));
+    write("no-stack.bin", program(5000, 0x08001000, 0x08000101));
+    write("no-thumb.bin", program(5000, 0x20010000, 0x08000100));
+    write("too-large.bin", program(256 * 1024 + 4, 0x20010000, 0x08000101));
+    write("empty.hex", {':', '0', '0', '0', '0', '0', '0', '0', '1', 'F', 'F', '\n'});
+    std::ofstream("truncated.hex") << ":0400000001020304F2\n";
+    std::ofstream("overlap.hex") << ":0400000001020304F2\n:0400020001020304F0\n:00000001FF\n";
+  }
+  void TearDown() override {
+    fs::current_path(old_);
+    fs::remove_all(folder_);
+  }
+
+  static std::string on(std::string_view profile) { return fmt::format("sim:{}", profile); }
+
+  /// Runs the command and compares the screen with the golden file.
+  static Screen golden(const std::string& name, const std::vector<std::string>& arguments) {
+    const Screen screen = command(arguments);
+    const std::string text =
+        fmt::format("$ sureflash {}\n--- stdout\n{}--- stderr\n{}--- exit {}\n",
+                    fmt::join(arguments, " "), screen.out, screen.err, screen.exit);
+    const fs::path file = fs::path(SUREFLASH_SOURCE_DIR) / "tests/golden/cli" / (name + ".txt");
+    if (const char* update = std::getenv("UPDATE_GOLDEN"); update != nullptr && *update == '1') {
+      std::ofstream(file) << text;
+    }
+    std::ifstream stream(file);
+    const std::string expected((std::istreambuf_iterator<char>(stream)), {});
+    EXPECT_EQ(text, expected) << "if this is better, run again with UPDATE_GOLDEN=1";
+    return screen;
+  }
+
+ private:
+  fs::path folder_;
+  fs::path old_;
+};
+
+inline const std::string kBase = "0x08000000";
+
+}  // namespace sureflash::cli
