@@ -68,6 +68,13 @@ std::uint32_t Board::core_hz() const {
   return machine_->clocks().hclk;
 }
 
+void Board::set_pin(char port, unsigned pin, PinInput level) {
+  if (Gpio* at = machine_->gpio(port); at != nullptr && pin < Gpio::kPins) at->drive(pin, level);
+}
+bool Board::pin(char port, unsigned pin) const {
+  const Gpio* at = machine_->gpio(port);
+  return at != nullptr && pin < Gpio::kPins && at->level(pin);
+}
 void Board::reset_pin() {
   machine_->request_reset(ResetCause::Pin);
 }
@@ -91,21 +98,31 @@ void Board::advance_to(Duration time) {
   machine_->pass(time);
 }
 bool Board::attached() const {
-  return false;
+  return machine_->attached();
 }
 std::uint32_t Board::attach_count() const {
-  return 0;
+  return machine_->attach_count();
 }
-Completion Board::control(const proto::Setup&, ByteView, ByteSpan, Duration) {
-  return {Handshake::Gone, 0};
+Completion Board::control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout) {
+  return machine_->control(setup, out, in, timeout);
 }
-Completion Board::endpoint_out(std::uint8_t, ByteView, Duration) {
-  return {Handshake::Gone, 0};
+Completion Board::endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout) {
+  return machine_->endpoint_out(endpoint, data, timeout);
 }
-Completion Board::endpoint_in(std::uint8_t, ByteSpan, Duration) {
-  return {Handshake::Gone, 0};
+Completion Board::endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout) {
+  return machine_->endpoint_in(endpoint, data, timeout);
 }
-void Board::bus_reset() {}
-void Board::set_vbus(bool) {}
+void Board::bus_reset() {
+  machine_->bus_reset();
+}
+void Board::set_vbus(bool on) {
+  machine_->set_vbus(on);
+}
+void Board::suspend() {
+  machine_->suspend();
+}
+void Board::resume() {
+  machine_->resume();
+}
 
 }  // namespace sureflash::sim

@@ -44,6 +44,13 @@ cpu::BusReply Board::Machine::read_memory(std::uint32_t address, unsigned size,
   if (flash.contains(address) || (alias.contains(address) && !options.boot0)) {
     return read_flash(address, size, purpose);
   }
+  if (purpose == cpu::Purpose::Fetch &&
+      (address & ~3U) == (f105_rom_reset_vector(options.rom) & ~3U)) {
+    constexpr std::uint32_t kBranchToSelf = 0xE7FEE7FE;
+    rom_requested_ = true;
+    core.request_stop();
+    return {.value = kBranchToSelf};
+  }
   std::array<std::uint8_t, 4> bytes{};
   if (!chip.read(address, ByteSpan(bytes).first(size))) {
     if (purpose == cpu::Purpose::Debug) return {.fault = true};
@@ -173,6 +180,7 @@ void Board::Machine::flash_busy_changed() {
     if (!rcc_->hsi_on()) misuse("flash is programmed or erased while HSI is off (PM0075, 2.3.1)");
     map_flash();
   }
+  update_flash_irq();
   if (!chip.operations().powered()) lose_power();
   schedule();
 }

@@ -11,7 +11,21 @@ Board::Machine::Machine(BoardOptions board_options)
     : options(board_options),
       chip(stm32f105(board_options.flash_kib), board_options.seed),
       core(*this, {.imprecise_store_faults = board_options.imprecise_store_faults}),
-      fpec_(chip) {
+      fpec_(chip),
+      socket_(*this, options.otg,
+              {.wakeup = [this](bool high) { exti_.set_line(Exti::kUsbWakeup, high); },
+               .connection = [this] { connection_changed(); }}),
+      host_(socket_,
+            {.now = [this] { return now(); },
+             .pass = [this](Duration until) { pass(until); },
+             .attach_count = [this] { return attach_count_; },
+             .misuse = [this](std::string text) { misuse(std::move(text)); }}),
+      rom_(options, chip,
+           {.reset = [this](ResetCause cause) { pending_reset_ = cause; },
+            .start_application = [this](std::uint32_t base) { leave_rom(base); },
+            .lose_power = [this] { lose_power(); },
+            .connection = [this] { connection_changed(); },
+            .trial = [this](RomTrial trial) { emit(trial); }}) {
   chip.set_time_choice(options.flash_time);
   chip.boot0 = options.boot0;
   chip.boot1 = options.boot1;
@@ -22,22 +36,38 @@ Board::Machine::Machine(BoardOptions board_options)
   chip.set_system_memory(static_cast<std::uint32_t>(chip.description().system_memory.begin),
                          vectors);
   make_peripherals();
+  set_vbus(options.vbus);
 }
 
-void Board::Machine::make_peripherals() {
-  slots_.resize(blocks().size());
-  rcc_ = std::make_unique<Rcc>(
-      *this, options.hse_hz,
-      Rcc::Hooks{
-          .before_clocks =
+Rcc::Hooks Board::Machine::rcc_hooks() {
+  const auto usb_clock = [this] {
+    socket_.set_clock(rcc_->enabled(block("OTG_FS")), rcc_->clocks().usb);
+  };
+  return {.before_clocks =
               [this] {
                 for (Peripheral* p : peripherals_) p->before_clock_change();
               },
           .after_clocks = [this] { change_clocks(); },
+          .clocks_enabled = usb_clock,
           .reset_blocks = [this](Gate gate, std::uint32_t bits) { reset_blocks(gate, bits); },
-          .backup_writable = [] { return true; },
-          .reset_backup = [] {}});
+          .backup_writable = [this] { return pwr_.backup_writable(); },
+          .reset_backup = [this] { bkp_.power_on(); }};
+}
+
+void Board::Machine::make_peripherals() {
+  slots_.resize(blocks().size());
+  rcc_ = std::make_unique<Rcc>(*this, options.hse_hz, rcc_hooks());
   add("RCC", rcc_.get());
+  add("PWR", &pwr_);
+  add("BKP", &bkp_);
+  add("AFIO", &afio_);
+  add("EXTI", &exti_);
+  add("OTG_FS", &socket_);
+  for (const char port : {'A', 'B', 'C', 'D', 'E'}) {
+    gpio_.push_back(std::make_unique<Gpio>(
+        *this, port, [this](char p, unsigned pin, bool high) { pin_changed(p, pin, high); }));
+    add(std::string("GPIO") + port, gpio_.back().get());
+  }
   modelled_.insert(&block("FLASH"));
   for (const Block& each : blocks()) {
     if (modelled_.contains(&each) || each.size != 0x400) continue;
@@ -52,6 +82,15 @@ void Board::Machine::add(std::string_view name, Peripheral* peripheral) {
   slots_[static_cast<std::size_t>(&where - blocks().data())] = peripheral;
   peripherals_.push_back(peripheral);
   modelled_.insert(&where);
+}
+
+Gpio* Board::Machine::gpio(char port) {
+  const auto index = static_cast<std::size_t>(port - 'A');
+  return index < gpio_.size() ? gpio_[index].get() : nullptr;
+}
+
+void Board::Machine::pin_changed(char port, unsigned pin, bool high) {
+  if (afio_.port_of_line(pin) == port) exti_.set_line(pin, high);
 }
 
 bool Board::Machine::load(const BoardSegment& segment) {
@@ -107,7 +146,10 @@ void Board::Machine::schedule() {
 
 void Board::Machine::run_events(std::uint64_t cycle) {
   if (cycle >= power_cut_cycle_) return lose_power();
-  if (!flash_mapped_ && fpec_.busy_until() <= now()) map_flash();
+  if (!flash_mapped_ && fpec_.busy_until() <= now()) {
+    map_flash();
+    update_flash_irq();
+  }
   for (Peripheral* p : peripherals_) {
     if (p->next_event() <= now()) p->run_events();
   }
@@ -116,11 +158,17 @@ void Board::Machine::run_events(std::uint64_t cycle) {
 
 void Board::Machine::change_clocks() {
   clock_.change(core.now(), rcc_->clocks().hclk);
+  socket_.set_clock(rcc_->enabled(block("OTG_FS")), rcc_->clocks().usb);
   for (Peripheral* p : peripherals_) p->after_clock_change();
   check_latency();
   schedule();
   // Deadlines in cycles are others now.
   core.request_stop();
+}
+
+void Board::Machine::update_flash_irq() {
+  constexpr unsigned kIrqFlash = 4;
+  set_irq(kIrqFlash, fpec_.irq(now()));
 }
 
 /// Source: RM0008, 3.3.3: one wait state for each further 24 MHz.
@@ -175,19 +223,32 @@ void Board::Machine::reset_blocks(Gate gate, std::uint32_t bits) {
 void Board::Machine::reset(ResetCause cause) {
   pending_reset_.reset();
   misuses_.clear();
+  rom_requested_ = false;
   state = BoardState::Running;
+  rom_.leave();
   chip.reset();
-  for (Peripheral* p : peripherals_) p->reset();
-  fpec_.reset();
   rcc_->note_reset(cause);
+  reset_peripherals();
   map_memory();
   core.reset();
-  schedule();
+  just_reset_ = true;
   emit(ChipReset{cause});
+}
+
+/// What a system reset does to everything around the core.
+void Board::Machine::reset_peripherals() {
+  for (Peripheral* p : peripherals_) p->reset();
+  fpec_.reset();
+  map_flash();
+  socket_.set_clock(false, 0);
+  connection_changed();
+  schedule();
 }
 
 void Board::Machine::power_on() {
   rcc_->power_on();
+  pwr_.power_on();
+  bkp_.power_on();
   reset(ResetCause::PowerOn);
 }
 
@@ -195,9 +256,11 @@ void Board::Machine::lose_power() {
   power_cut_cycle_ = cpu::kNever;
   chip.operations().lose_power();
   state = BoardState::NoPower;
+  rom_.leave();
   next_event_ = cpu::kNever;
   core.request_stop();
   emit(PowerLost{});
+  connection_changed();
 }
 
 void Board::Machine::cut_power_at(std::uint64_t cycle) {
@@ -220,6 +283,8 @@ void Board::Machine::idle_until(Duration until) {
 
 /// What the end of a slice means to whoever runs the board; nothing: go on.
 std::optional<BoardStop> Board::Machine::after_slice(cpu::Stop why) {
+  if (rom_requested_) enter_rom();
+  just_reset_ = false;
   if (pending_reset_) {
     reset(*pending_reset_);
     if (stop_on_reset) return BoardStop::Reset;
@@ -246,9 +311,14 @@ std::optional<BoardStop> Board::Machine::after_slice(cpu::Stop why) {
 
 BoardStop Board::Machine::run(Duration until) {
   while (now() < until) {
+    schedule();
     if (state == BoardState::NoPower) {
       idle_until(until);
       return BoardStop::NoPower;
+    }
+    if (rom_has_chip()) {
+      if (const auto stop = run_rom(until)) return *stop;
+      continue;
     }
     const cpu::Stop why = core.run(clock_.cycle_at(until));
     if (const auto stop = after_slice(why)) return *stop;
@@ -256,7 +326,29 @@ BoardStop Board::Machine::run(Duration until) {
   return BoardStop::Deadline;
 }
 
+/// The ROM is a model: time passes in steps of its own.
+std::optional<BoardStop> Board::Machine::run_rom(Duration until) {
+  const Duration watchdog = std::max(clock_.time_at(next_event_), now());
+  const Duration next = std::min({until, rom_.next_step(), watchdog});
+  rom_.advance_to(std::max(next, now()));
+  catch_up_with_rom();
+  return after_slice(cpu::Stop::Deadline);
+}
+
+/// Its clock may be ahead, or it may have handed the chip over on the way.
+void Board::Machine::catch_up_with_rom() {
+  if (rom_has_chip()) {
+    idle_until(rom_.now());
+    if (next_event_ <= core.now()) run_events(core.now());
+  }
+  if (pending_reset_) {
+    idle_until(rom_.now());
+    reset(*pending_reset_);
+  }
+}
+
 BoardStop Board::Machine::step() {
+  if (rom_has_chip()) return run_rom(now() + 1ms).value_or(BoardStop::Stepped);
   const std::uint64_t before = core.instructions();
   do {
     if (state == BoardState::NoPower) return BoardStop::NoPower;
@@ -274,7 +366,6 @@ void Board::Machine::pass(Duration until) {
     const bool debug = why == BoardStop::Breakpoint || why == BoardStop::Watchpoint ||
                        why == BoardStop::BkptInstruction || why == BoardStop::Fault;
     if (debug && debugger) debugger(why);
-    if (why == BoardStop::BkptInstruction && !debugger) core.set_halt_on_bkpt(false);
   }
 }
 

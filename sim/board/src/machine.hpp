@@ -4,11 +4,17 @@
 #include <map>
 #include <set>
 
+#include "backup.hpp"
 #include "core_clock.hpp"
+#include "exti.hpp"
+#include "gpio.hpp"
 #include "memory_map.hpp"
 #include "peripheral.hpp"
 #include "plain_registers.hpp"
 #include "rcc.hpp"
+#include "rom.hpp"
+#include "usb_host.hpp"
+#include "usb_socket.hpp"
 
 #include "sureflash/sim/board/board.hpp"
 #include "sureflash/sim/chip/fpec_f1.hpp"
@@ -49,6 +55,19 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void power_cycle();
   void request_stop();
   bool load(const BoardSegment& segment);
+  bool rom_has_chip() const { return state == BoardState::Rom || state == BoardState::RomDead; }
+
+  // --- The USB socket, usb.cpp
+  bool attached() const;
+  std::uint32_t attach_count() const { return attach_count_; }
+  Completion control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout);
+  Completion endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout);
+  Completion endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout);
+  void bus_reset();
+  void set_vbus(bool on);
+  void suspend();
+  void resume();
+  Gpio* gpio(char port);
 
   BoardOptions options;
   Chip chip;
@@ -61,11 +80,24 @@ class Board::Machine final : public cpu::Bus, public Chipset {
 
  private:
   void make_peripherals();
+  Rcc::Hooks rcc_hooks();
   void add(std::string_view name, Peripheral* peripheral);
   void reset_blocks(Gate gate, std::uint32_t bits);
   void reset(ResetCause cause);
+  void reset_peripherals();
+  void connection_changed();
+  void catch_up_with_rom();
+  std::optional<BoardStop> run_rom(Duration until);
+
+  // rom_entry.cpp
+  std::vector<RomCondition> rom_conditions(RomFate& fate);
+  void enter_rom();
+  void leave_rom(std::uint32_t vector_table);
+
   void map_memory();
   void map_flash();
+  void pin_changed(char port, unsigned pin, bool high);
+  void update_flash_irq();
   void change_clocks();
   void check_latency();
   void schedule();
@@ -88,6 +120,14 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   CoreClock clock_;
   FpecF1 fpec_;
   std::unique_ptr<Rcc> rcc_;
+  Pwr pwr_;
+  Bkp bkp_{*this, pwr_};
+  Afio afio_;
+  Exti exti_{*this};
+  std::vector<std::unique_ptr<Gpio>> gpio_;  ///< A to E
+  UsbSocket socket_;
+  UsbHost host_;
+  Rom rom_;
   std::vector<std::unique_ptr<PlainRegisters>> plain_;
   std::vector<Peripheral*> slots_;        ///< one for each of blocks(), or nullptr
   std::vector<Peripheral*> peripherals_;  ///< all of them
@@ -96,6 +136,10 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   std::set<std::string> misuses_;
   std::uint64_t next_event_ = 0;
   std::uint64_t power_cut_cycle_ = cpu::kNever;
+  std::uint32_t attach_count_ = 0;
+  bool attached_ = false;
+  bool rom_requested_ = false;
+  bool just_reset_ = false;
   bool flash_mapped_ = true;
   bool user_stop_ = false;
   bool fault_seen_ = false;

@@ -203,13 +203,13 @@ void Rcc::write(std::uint32_t offset, std::uint32_t value) {
       return write_reset(Gate::Apb1, s_.apb1rstr, value);
     case 0x14:
       s_.ahbenr = value & 0x0001D057;
-      break;
+      return hooks_.clocks_enabled();
     case 0x18:
       s_.apb2enr = value & 0x00005E7D;
-      break;
+      return;
     case 0x1C:
       s_.apb1enr = value & 0x3E7EC83F;
-      break;
+      return;
     case 0x20:
       return write_bdcr(value);
     case 0x24:

@@ -16,6 +16,8 @@ class Rcc final : public Peripheral {
     /// `clocks()` is about to change: everything still counts at the old rate.
     std::function<void()> before_clocks;
     std::function<void()> after_clocks;
+    /// A block has been given its clock, or lost it.
+    std::function<void()> clocks_enabled;
     /// Reset bits that have just been set.
     std::function<void(Gate, std::uint32_t)> reset_blocks;
     /// PWR_CR.DBP: the backup domain may be written.

@@ -26,6 +26,9 @@ struct BoardOptions {
   /// Whether the ROM points VTOR to its own vectors. ST says so of V2.0 and later; reports of jumps
   /// that work with BOOT0 only say otherwise. Off is harder on firmware.
   bool rom_sets_vtor = false;
+  /// Whether VTOR still points to the ROM when it starts an application ("leave"), or has been put
+  /// back like everything else that it uses.
+  bool rom_leaves_vtor = false;
   RomSwitches rom_switches{};
   OtgSwitches otg{};
   bool imprecise_store_faults = false;
