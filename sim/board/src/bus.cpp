@@ -46,10 +46,10 @@ cpu::BusReply Board::Machine::read_memory(std::uint32_t address, unsigned size,
   }
   if (purpose == cpu::Purpose::Fetch &&
       (address & ~3U) == (f105_rom_reset_vector(options.rom) & ~3U)) {
-    constexpr std::uint32_t kBranchToSelf = 0xE7FEE7FE;
+    constexpr std::uint32_t kNop = 0xBF00BF00;
     rom_requested_ = true;
     core.request_stop();
-    return {.value = kBranchToSelf};
+    return {.value = kNop};
   }
   std::array<std::uint8_t, 4> bytes{};
   if (!chip.read(address, ByteSpan(bytes).first(size))) {

@@ -15,11 +15,10 @@ Board::Machine::Machine(BoardOptions board_options)
       socket_(*this, options.otg,
               {.wakeup = [this](bool high) { exti_.set_line(Exti::kUsbWakeup, high); },
                .connection = [this] { connection_changed(); }}),
-      host_(socket_,
-            {.now = [this] { return now(); },
-             .pass = [this](Duration until) { pass(until); },
-             .attach_count = [this] { return attach_count_; },
-             .misuse = [this](std::string text) { misuse(std::move(text)); }}),
+      host_(socket_, {.now = [this] { return now(); },
+                      .pass = [this](Duration until) { pass(until); },
+                      .attach_count = [this] { return attach_count_; },
+                      .misuse = [this](std::string text) { misuse(std::move(text)); }}),
       rom_(options, chip,
            {.reset = [this](ResetCause cause) { pending_reset_ = cause; },
             .start_application = [this](std::uint32_t base) { leave_rom(base); },
@@ -328,7 +327,7 @@ BoardStop Board::Machine::run(Duration until) {
 
 /// The ROM is a model: time passes in steps of its own.
 std::optional<BoardStop> Board::Machine::run_rom(Duration until) {
-  const Duration watchdog = std::max(clock_.time_at(next_event_), now());
+  const Duration watchdog = next_event_ == cpu::kNever ? kNoTime : clock_.time_at(next_event_);
   const Duration next = std::min({until, rom_.next_step(), watchdog});
   rom_.advance_to(std::max(next, now()));
   catch_up_with_rom();

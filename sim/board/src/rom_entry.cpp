@@ -1,7 +1,7 @@
 // The way into the ROM boot loader and out of it. Sources: AN2606 4.1 and chapter 22; AN2662.
-#include "machine.hpp"
-
 #include <algorithm>
+
+#include "machine.hpp"
 
 #include "sureflash/base/text.hpp"
 
@@ -64,9 +64,9 @@ std::vector<RomCondition> Board::Machine::rom_conditions(RomFate& fate) {
 
   require(!chip.options().read_protected, RomFate::Resets, "the chip is read-protected",
           "do not jump while RDP is set: the jump ends in a reset");
-  require(s.ipsr == 0, RomFate::Deaf,
-          "the core is in the handler of exception " + decimal(s.ipsr),
-          "jump from thread mode: in a handler the ROM's interrupts of the same priority never come");
+  require(
+      s.ipsr == 0, RomFate::Deaf, "the core is in the handler of exception " + decimal(s.ipsr),
+      "jump from thread mode: in a handler the ROM's interrupts of the same priority never come");
   require(!s.primask, RomFate::Deaf, "interrupts are disabled (PRIMASK = 1)",
           "enable interrupts (CPSIE I) before the jump: the ROM does not, and runs USB from them");
   require(!s.faultmask && s.basepri == 0, RomFate::Deaf,

@@ -1,7 +1,7 @@
 // The USB socket of the board: the firmware's OTG_FS behind it, or the ROM.
-#include "machine.hpp"
-
 #include <utility>
+
+#include "machine.hpp"
 
 namespace sureflash::sim {
 

@@ -68,10 +68,10 @@ bool UsbHost::gone(const Transfer& transfer) const {
 
 /// Lets the time of a transaction pass.
 void UsbHost::wire(std::size_t data_bytes, bool handshake_only) {
-  const std::size_t bits = kTokenBits + kHandshakeBits + (handshake_only ? 0 : kDataBits) +
-                           8 * data_bytes;
-  world_.pass(world_.now() + Duration(static_cast<Duration::rep>(bits * 1'000'000'000 /
-                                                                 kBitsPerSecond)));
+  const std::size_t bits =
+      kTokenBits + kHandshakeBits + (handshake_only ? 0 : kDataBits) + 8 * data_bytes;
+  world_.pass(world_.now() +
+              Duration(static_cast<Duration::rep>(bits * 1'000'000'000 / kBitsPerSecond)));
 }
 
 /// After one transaction: whether the transfer goes on. NAK and no answer lead to a repetition.
