@@ -42,12 +42,10 @@ Symbols::Symbols(::Elf* elf) {
       read_table(elf, section);
     }
   }
-  std::ranges::sort(list_, {}, [](const Symbol& s) { return std::tie(s.begin, s.name); });
-  // A symbol without size (a label in assembler) reaches to the next one.
+  std::ranges::sort(list_, {}, [](const Symbol& s) { return std::tie(s.begin, s.sized, s.name); });
+  // A label reaches to the next symbol.
   for (std::size_t i = 0; i + 1 < list_.size(); ++i) {
-    if (list_[i + 1].begin > list_[i].begin) {
-      list_[i].end = std::min(list_[i].end, list_[i + 1].begin);
-    }
+    if (!list_[i].sized) list_[i].end = std::min(list_[i].end, list_[i + 1].begin);
   }
 }
 
@@ -67,21 +65,25 @@ void Symbols::read_table(::Elf* elf, Elf_Scn* section) {
     const std::uint64_t limit = end_of_section(elf, symbol.st_shndx);
     const std::uint64_t end = symbol.st_size > 0 ? std::uint64_t{begin} + symbol.st_size : limit;
     if (begin >= limit || end <= begin) continue;
-    list_.push_back({begin, static_cast<std::uint32_t>(std::min(end, limit)), name});
+    list_.push_back(
+        {begin, static_cast<std::uint32_t>(std::min(end, limit)), symbol.st_size > 0, name});
   }
 }
 
 void Symbols::find(std::uint32_t address, Place& place) const {
+  // Labels inside a function are no better name than the function's own, if it is near.
+  constexpr int kLabelsMax = 64;
   auto at = std::ranges::upper_bound(list_, address, {}, &Symbol::begin);
-  if (at == list_.begin()) return;
-  const std::uint32_t begin = std::prev(at)->begin;
-  // Of several names for one place, the one that reaches here.
-  for (; at != list_.begin() && std::prev(at)->begin == begin; --at) {
-    if (address >= std::prev(at)->end) continue;
-    place.symbol = demangled(std::prev(at)->name);
-    place.offset = address - begin;
-    return;
+  const Symbol* best = nullptr;
+  for (int i = 0; i < kLabelsMax && at != list_.begin(); ++i) {
+    --at;
+    if (address >= at->end) continue;
+    if (best == nullptr || at->sized) best = &*at;
+    if (at->sized) break;
   }
+  if (best == nullptr) return;
+  place.symbol = demangled(best->name);
+  place.offset = address - best->begin;
 }
 
 std::optional<std::uint32_t> Symbols::address_of(std::string_view name) const {

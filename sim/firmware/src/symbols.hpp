@@ -20,6 +20,7 @@ class Symbols {
  private:
   struct Symbol {
     std::uint32_t begin, end;
+    bool sized;  ///< as compilers make them; labels of assemblers and linker scripts are not
     std::string name;
   };
   void read_table(::Elf* elf, Elf_Scn* section);

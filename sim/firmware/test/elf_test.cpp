@@ -73,6 +73,7 @@ TEST(FirmwareElf, SymbolsAreThoseOfNm) {
   for (std::string line; std::getline(nm, line);) {
     std::uint32_t address = 0, size = 0;
     char type = 0, name[200] = {};
+    if (line.size() < 18 || line[17] != ' ') continue;  // a label without size
     if (std::sscanf(line.c_str(), "%x %x %c %199s", &address, &size, &type, name) != 4) continue;
     if (std::string_view("tTdDbBrR").find(type) == std::string_view::npos) continue;
     if (type == 't' || type == 'T') address &= ~1U;

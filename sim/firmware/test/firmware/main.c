@@ -20,7 +20,12 @@ int main(void) {
   }
 }
 
+extern uint32_t data_begin[], data_end[];
+extern const uint32_t image_end[];
+
 void Reset_Handler(void) {
+  const uint32_t* from = image_end;
+  for (uint32_t* to = data_begin; to != data_end; ++to) *to = *from++;
   main();
 }
 

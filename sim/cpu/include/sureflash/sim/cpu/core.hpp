@@ -337,7 +337,8 @@ class Core {
   bool check_pending_ = true;
   std::optional<Stop> stop_;
   bool single_step_ = false;
-  bool at_start_ = false;  ///< a breakpoint where `run` begins does not stop it
+  /// Where something other than the clock stopped `run`: a breakpoint there does not stop it again.
+  std::optional<std::uint32_t> resume_at_;
 
   std::array<Memory, 256> memory_{};  ///< by the top byte of the address
   std::array<Memory, 256> fast_{};    ///< the same, empty while there are watchpoints
