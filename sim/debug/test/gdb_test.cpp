@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <thread>
+#include <unistd.h>
 
 #include "board_target.hpp"
 #include <gmock/gmock.h>
@@ -47,7 +48,8 @@ class GdbProcess : public testing::Test {
   std::string gdb(const std::string& commands) {
     auto server = GdbServer::create(target_, 0);
     EXPECT_TRUE(server) << message(server.error());
-    const std::string script = testing::TempDir() + "/commands.gdb";
+    const std::string script =
+        testing::TempDir() + "/sureflash-" + std::to_string(::getpid()) + ".gdb";
     std::ofstream(script) << "set pagination off\nset confirm off\nset width 0\nfile " << elf_
                           << "\ntarget remote 127.0.0.1:" << (*server)->tcp_port() << "\n"
                           << commands;
