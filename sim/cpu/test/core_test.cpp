@@ -189,6 +189,34 @@ TEST(Core, BreakpointsHoldWhereTheClockEndedTheRun) {
   }
 }
 
+TEST(Core, MistakesThatSiliconLetsPassAreTold) {
+  TestBoard board;
+  // movs r1, #0; udiv r0, r0, r1; udiv r0, r0, r1; push {r0, r1}; bl to the push
+  board.program({0x2100, 0xFBB0, 0xF0F1, 0xFBB0, 0xF0F1, 0xB403, 0xF7FF, 0xFFFD});
+  board.core.watch_for_mistakes(0x2000FFE8);
+  for (const std::uint32_t place : {kStart + 2, kStart + 6}) {
+    EXPECT_EQ(board.core.run(1000), Stop::Requested);
+    const auto mistake = board.core.take_mistake();
+    ASSERT_TRUE(mistake);
+    EXPECT_EQ(mistake->what, Mistake::DividedByZero);
+    EXPECT_EQ(mistake->pc, place);
+    EXPECT_FALSE(board.core.take_mistake());
+  }
+  EXPECT_EQ(board.core.run(1000), Stop::Requested);
+  const auto mistake = board.core.take_mistake();
+  ASSERT_TRUE(mistake);
+  EXPECT_EQ(mistake->what, Mistake::StackOverflow);
+  EXPECT_EQ(mistake->pc, kStart + 10);
+  EXPECT_EQ(mistake->registers[13], 0x2000FFE0U) << "the first below the limit";
+  EXPECT_EQ(board.core.run(board.core.now() + 100), Stop::Deadline) << "told once";
+}
+
+TEST(Core, MistakesPassUnlessAskedFor) {
+  TestBoard board;
+  board.program({0x2100, 0xFBB0, 0xF0F1, 0xB403, kLoop});
+  EXPECT_EQ(board.core.run(1000), Stop::Deadline);
+}
+
 TEST(Core, BreakpointsAndSteps) {
   TestBoard board;
   board.program({0x2001, 0x2102, 0x2203, kLoop});

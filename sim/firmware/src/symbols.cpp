@@ -106,23 +106,25 @@ Lines::Lines(Dwarf* dwarf) {
         Dwarf_Line* line = dwarf_onesrcline(lines, i);
         Dwarf_Addr address = 0;
         int number = 0;
-        bool end = false;
+        bool end = false, statement = false;
         if (dwarf_lineaddr(line, &address) != 0 || address > 0xFFFF'FFFF) continue;
         dwarf_lineno(line, &number);
         dwarf_lineendsequence(line, &end);
+        dwarf_linebeginstatement(line, &statement);
         const char* file = dwarf_linesrc(line, nullptr, nullptr);
         list_.push_back({static_cast<std::uint32_t>(address),
                          end || file == nullptr ? 0U : static_cast<unsigned>(number), file,
-                         list_.size()});
+                         statement, list_.size()});
       }
     }
     if (next <= offset) break;
     offset = next;
   }
   // The end of one sequence is often the start of the next: the start wins. Of several rows for one
-  // address, the last.
-  std::ranges::sort(list_, {},
-                    [](const Line& l) { return std::tuple(l.begin, l.line != 0, l.order); });
+  // address, the last that begins a statement, as in GDB.
+  std::ranges::sort(list_, {}, [](const Line& l) {
+    return std::tuple(l.begin, l.line != 0, l.statement, l.order);
+  });
 }
 
 void Lines::find(std::uint32_t address, Place& place) const {

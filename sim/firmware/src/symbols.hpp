@@ -40,6 +40,7 @@ class Lines {
     std::uint32_t begin;
     unsigned line;      ///< 0: code without lines begins here
     const char* file;   ///< owned by libdw
+    bool statement;     ///< a place for a breakpoint; others are parts of an expression
     std::size_t order;  ///< in the table of the file
   };
   std::vector<Line> list_;  ///< by address

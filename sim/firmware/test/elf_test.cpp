@@ -1,7 +1,7 @@
 // Goal: an ELF file that the chip cannot start is refused with what was seen and what to do; of one
 // it can start, every address has the name and the line that binutils give it.
 // Method: programs of the cross compiler, right and wrong in one way each (firmware/CMake flags),
-// and byte patches of the right one; names and lines compared with arm-none-eabi-nm and addr2line.
+// and byte patches of the right one; names and lines compared with arm-none-eabi-nm and GDB.
 
 #include "sureflash/sim/firmware/elf.hpp"
 
@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -86,23 +87,33 @@ TEST(FirmwareElf, SymbolsAreThoseOfNm) {
   EXPECT_GE(compared, 6);
 }
 
-TEST(FirmwareElf, LinesAreThoseOfAddr2line) {
+TEST(FirmwareElf, LinesAreThoseOfGdb) {
   auto elf = Elf::open(path("plain"));
   ASSERT_TRUE(elf);
-  int compared = 0;
-  for (const char* function : {"Reset_Handler", "main", "checksum"}) {
-    const std::uint32_t begin = *elf->address_of(function);
-    for (std::uint32_t at = begin; elf->place(at).symbol == function; at += 2) {
-      std::string expected =
-          output_of(std::string(SUREFLASH_ARM_ADDR2LINE) + " -e " + path("plain") + " " + hex(at));
-      expected = expected.substr(0, expected.find_first_of(" \n"));
-      const Place place = elf->place(at);
-      // addr2line puts the folder of the compilation before it.
-      EXPECT_THAT(expected, testing::EndsWith("/" + place.file + ":" + std::to_string(place.line)));
-      ++compared;
+  const std::string script = testing::TempDir() + "/lines-" + std::to_string(::getpid()) + ".gdb";
+  std::vector<Place> places;
+  {
+    std::ofstream commands(script);
+    for (const char* function : {"Reset_Handler", "main", "checksum"}) {
+      const std::uint32_t begin = *elf->address_of(function);
+      for (std::uint32_t at = begin; elf->place(at).symbol == function; at += 2) {
+        commands << "info line *" << hex(at) << "\n";
+        places.push_back(elf->place(at));
+      }
     }
   }
-  EXPECT_GE(compared, 10);
+  std::istringstream gdb(
+      output_of("gdb-multiarch -nx -batch -x " + script + " " + path("plain") + " 2>&1"));
+  std::size_t compared = 0;
+  for (std::string line; std::getline(gdb, line);) {
+    ASSERT_LT(compared, places.size());
+    const Place& place = places[compared++];
+    const std::string expected =
+        "Line " + std::to_string(place.line) + " of \"" + place.file + "\"";
+    EXPECT_THAT(line, testing::StartsWith(expected)) << compared;
+  }
+  EXPECT_EQ(compared, places.size());
+  EXPECT_GE(compared, 10U);
 }
 
 TEST(FirmwareElf, TextOfPlaces) {
