@@ -95,6 +95,7 @@ void Core::record_fault(unsigned number, std::uint32_t cfsr_bits, std::uint32_t 
                      .branches = last_branches()};
   record.registers[15] = s_.pc;
   last_fault_ = record;
+  bus_.faulted(record);
 }
 
 /// A synchronous fault of the instruction at s_.pc.
