@@ -169,7 +169,7 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       add(line, sim_command, "serve", "Let other programs use virtual devices", sim_serve);
   serve
       ->add_option("PROFILE", o.profiles,
-                   "as behind sim: in --device; several make several devices")
+                   "as behind sim: in --device, or board:FIRMWARE; several make several devices")
       ->required()
       ->type_name("");
   auto* where = serve->add_option_group("where");
@@ -253,7 +253,8 @@ std::unique_ptr<CommandLine> make_command_line() {
   app.fallthrough();
   app.get_formatter()->column_width(34);
   app.add_option("-d,--device", o.devices,
-                 "port path (1-2.4), VID:PID, serial=TEXT, or sim:PROFILE; `program` takes several")
+                 "port path (1-2.4), VID:PID, serial=TEXT, sim:PROFILE, or board:FIRMWARE; "
+                 "`program` takes several")
       ->type_name("DEVICE")
       ->allow_extra_args(false);
   app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")

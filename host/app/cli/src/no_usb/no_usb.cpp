@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "failure.hpp"
+#include "sim_device.hpp"
 #include "surroundings.hpp"
 #include "usb.hpp"
 
@@ -26,6 +27,10 @@ Result<std::vector<std::string>> usb_ports(const std::vector<std::string>&) {
 }
 
 Result<PortFilter> usb_port_filter(const std::vector<std::string>&) {
+  return fail(no_usb());
+}
+
+Result<std::unique_ptr<SimDevice>> make_board_device(std::string_view) {
   return fail(no_usb());
 }
 
