@@ -55,7 +55,8 @@ Rcc::Hooks Board::Machine::rcc_hooks() {
 
 void Board::Machine::make_peripherals() {
   slots_.resize(blocks().size());
-  rcc_ = std::make_unique<Rcc>(*this, options.hse_hz, rcc_hooks());
+  rcc_ = std::make_unique<Rcc>(
+      *this, RccWiring{options.hse_hz, options.reserved_pllmul_multiplies}, rcc_hooks());
   add("RCC", rcc_.get());
   add("PWR", &pwr_);
   add("BKP", &bkp_);
