@@ -75,6 +75,9 @@ bool Board::pin(char port, unsigned pin) const {
   const Gpio* at = machine_->gpio(port);
   return at != nullptr && pin < Gpio::kPins && at->level(pin);
 }
+void Board::uart_receive(unsigned usart, ByteView bytes) {
+  machine_->uart_receive(usart, bytes);
+}
 void Board::reset_pin() {
   machine_->request_reset(ResetCause::Pin);
 }
@@ -89,6 +92,13 @@ void Board::cut_power_at_cycle(std::uint64_t cycle) {
 }
 void Board::cut_power_at_flash_operation(std::uint64_t number, FlashFault when) {
   machine_->chip.operations().add({when, number, number});
+}
+
+std::shared_ptr<const Board::Snapshot> Board::snapshot() const {
+  return machine_->snapshot();
+}
+void Board::restore(const Snapshot& snapshot) {
+  machine_->restore(snapshot);
 }
 
 Duration Board::now() const {

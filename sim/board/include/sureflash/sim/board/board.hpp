@@ -31,6 +31,9 @@ struct BoardOptions {
   bool rom_leaves_vtor = false;
   RomSwitches rom_switches{};
   OtgSwitches otg{};
+  /// Codes of PLLMUL that are reserved on connectivity line multiply as they do on the other parts
+  /// of the family; off: no clock. There is firmware for F105 boards that uses them.
+  bool reserved_pllmul_multiplies = true;
   bool imprecise_store_faults = false;
   TimeChoice flash_time = TimeChoice::Typical;
   std::uint64_t seed = 0;  ///< unique id, RAM at power-on, damage by power cuts
@@ -117,9 +120,10 @@ class Board final : public UsbDevice {
   void cut_power_at_flash_operation(std::uint64_t number, FlashFault when);
 
   // --- Everything there is, for going back. Observers, breakpoints and options are no part of it.
-  class Snapshot;
+  struct Snapshot;
+  /// nullptr while the ROM has the chip: its protocol model cannot be copied.
   std::shared_ptr<const Snapshot> snapshot() const;
-  /// Precondition: taken from a board with the same options.
+  /// Precondition: a snapshot of this very board.
   void restore(const Snapshot& snapshot);
 
   // --- USB, as the host sees it
