@@ -75,6 +75,9 @@ bool Board::pin(char port, unsigned pin) const {
   const Gpio* at = machine_->gpio(port);
   return at != nullptr && pin < Gpio::kPins && at->level(pin);
 }
+void Board::uart_receive(unsigned usart, ByteView bytes) {
+  machine_->uart_receive(usart, bytes);
+}
 void Board::reset_pin() {
   machine_->request_reset(ResetCause::Pin);
 }

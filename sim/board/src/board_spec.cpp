@@ -20,6 +20,8 @@ constexpr auto kKeys = std::to_array<KeyHelp>({
     {"rom-leaves-vtor", "0|1", "0", "whether VTOR is still there when it starts an application"},
     {"session", "sensed|assumed", "assumed", "OTG_FS with VBUSBSEN off: no session, or always one"},
     {"reset-clears-address", "0|1", "1", "whether a bus reset clears DCFG.DAD"},
+    {"reserved-pllmul", "multiplies|stops", "multiplies",
+     "what PLLMUL does with codes reserved on connectivity line"},
     {"late-faults", "0|1", "0", "bus faults of buffered stores come late, as on silicon"},
     {"state", "FILE", "", "keep the chip in FILE between runs; it goes before the firmware"},
     {"clock", "virtual|real", "virtual", "whether waits take wall time"},
@@ -69,6 +71,7 @@ Result<void> apply(BoardSpec& spec, std::string_view key, std::string_view value
   if (key == "rom-leaves-vtor") o.rom_leaves_vtor = on;
   if (key == "session") o.otg.session_without_sensing = value == "assumed";
   if (key == "reset-clears-address") o.otg.reset_clears_address = on;
+  if (key == "reserved-pllmul") o.reserved_pllmul_multiplies = value == "multiplies";
   if (key == "late-faults") o.imprecise_store_faults = on;
   if (key == "state") spec.state_file = value;
   if (key == "clock") spec.clock = value == "real" ? ClockChoice::Real : ClockChoice::Virtual;

@@ -31,7 +31,7 @@ class CoreClock {
   }
 
   /// Time that `ticks` of a clock take, rounded down.
-  static Duration nanoseconds(std::uint64_t ticks, std::uint32_t hz) {
+  static constexpr Duration nanoseconds(std::uint64_t ticks, std::uint32_t hz) {
     return Duration(static_cast<Duration::rep>(ticks / hz * kNsPerS + ticks % hz * kNsPerS / hz));
   }
 

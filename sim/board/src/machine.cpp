@@ -55,13 +55,25 @@ Rcc::Hooks Board::Machine::rcc_hooks() {
 
 void Board::Machine::make_peripherals() {
   slots_.resize(blocks().size());
-  rcc_ = std::make_unique<Rcc>(*this, options.hse_hz, rcc_hooks());
+  rcc_ = std::make_unique<Rcc>(*this, RccWiring{options.hse_hz, options.reserved_pllmul_multiplies},
+                               rcc_hooks());
   add("RCC", rcc_.get());
   add("PWR", &pwr_);
   add("BKP", &bkp_);
   add("AFIO", &afio_);
   add("EXTI", &exti_);
   add("OTG_FS", &socket_);
+  add("CRC", &crc_);
+  add("IWDG", &iwdg_);
+  add("WWDG", &wwdg_);
+  for (unsigned n = 1; n <= 3; ++n) {
+    usarts_.push_back(std::make_unique<Usart>(*this, n));
+    add("USART" + std::to_string(n), usarts_.back().get());
+  }
+  for (unsigned n = 1; n <= 7; ++n) {
+    timers_.push_back(std::make_unique<Timer>(*this, n));
+    add("TIM" + std::to_string(n), timers_.back().get());
+  }
   for (const char port : {'A', 'B', 'C', 'D', 'E'}) {
     gpio_.push_back(std::make_unique<Gpio>(
         *this, port, [this](char p, unsigned pin, bool high) { pin_changed(p, pin, high); }));
@@ -81,6 +93,11 @@ void Board::Machine::add(std::string_view name, Peripheral* peripheral) {
   slots_[static_cast<std::size_t>(&where - blocks().data())] = peripheral;
   peripherals_.push_back(peripheral);
   modelled_.insert(&where);
+}
+
+void Board::Machine::uart_receive(unsigned usart, ByteView bytes) {
+  if (usart < 1 || usart > usarts_.size()) return;
+  for (const std::uint8_t byte : bytes) usarts_[usart - 1]->receive(byte);
 }
 
 Gpio* Board::Machine::gpio(char port) {
@@ -228,15 +245,28 @@ void Board::Machine::reset(ResetCause cause) {
   chip.reset();
   rcc_->note_reset(cause);
   reset_peripherals();
+  iwdg_.reset();
+  start_hardware_watchdog();
   map_memory();
   core.reset();
   just_reset_ = true;
   emit(ChipReset{cause});
 }
 
-/// What a system reset does to everything around the core.
+/// WDG_SW = 0 in the option bytes. Source: RM0008, 19.3.1.
+void Board::Machine::start_hardware_watchdog() {
+  constexpr std::uint8_t kWdgSw = 1;
+  if ((chip.options().user & kWdgSw) != 0) return;
+  rcc_->start_lsi();
+  iwdg_.start();
+}
+
+/// What a reset does to everything around the core, but for the independent watchdog, which only a
+/// system reset stops.
 void Board::Machine::reset_peripherals() {
-  for (Peripheral* p : peripherals_) p->reset();
+  for (Peripheral* p : peripherals_) {
+    if (p != &iwdg_) p->reset();
+  }
   fpec_.reset();
   map_flash();
   socket_.set_clock(false, 0);

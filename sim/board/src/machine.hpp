@@ -6,6 +6,7 @@
 
 #include "backup.hpp"
 #include "core_clock.hpp"
+#include "crc_unit.hpp"
 #include "exti.hpp"
 #include "gpio.hpp"
 #include "memory_map.hpp"
@@ -13,8 +14,11 @@
 #include "plain_registers.hpp"
 #include "rcc.hpp"
 #include "rom.hpp"
+#include "timer.hpp"
+#include "usart.hpp"
 #include "usb_host.hpp"
 #include "usb_socket.hpp"
+#include "watchdogs.hpp"
 
 #include "sureflash/sim/board/board.hpp"
 #include "sureflash/sim/chip/fpec_f1.hpp"
@@ -68,6 +72,7 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void suspend();
   void resume();
   Gpio* gpio(char port);
+  void uart_receive(unsigned usart, ByteView bytes);
 
   BoardOptions options;
   Chip chip;
@@ -85,6 +90,7 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void reset_blocks(Gate gate, std::uint32_t bits);
   void reset(ResetCause cause);
   void reset_peripherals();
+  void start_hardware_watchdog();
   void connection_changed();
   void catch_up_with_rom();
   std::optional<BoardStop> run_rom(Duration until);
@@ -125,6 +131,11 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   Afio afio_;
   Exti exti_{*this};
   std::vector<std::unique_ptr<Gpio>> gpio_;  ///< A to E
+  CrcUnit crc_;
+  Iwdg iwdg_{*this};
+  Wwdg wwdg_{*this};
+  std::vector<std::unique_ptr<Usart>> usarts_;  ///< 1 to 3
+  std::vector<std::unique_ptr<Timer>> timers_;  ///< 1 to 7
   UsbSocket socket_;
   UsbHost host_;
   Rom rom_;

@@ -33,10 +33,15 @@ constexpr std::uint32_t field(std::uint32_t value, std::uint32_t mask) {
   return (value & mask) / (mask & ~(mask - 1));
 }
 
-/// PLLMUL of connectivity line, times two; 0: reserved. 8.3.2.
+/// PLLMUL of connectivity line: 4 to 9 and 6.5. Source: 8.3.2.
+constexpr bool pllmul_reserved(std::uint32_t code) {
+  return code != 13 && (code < 2 || code > 7);
+}
+/// Times two. The reserved codes are those with which the other parts of the family multiply by
+/// 2, 3, 10 to 16.
 constexpr std::uint32_t pll_factor_x2(std::uint32_t code) {
   if (code == 13) return 13;
-  return code >= 2 && code <= 7 ? (code + 2) * 2 : 0;
+  return code < 15 ? (code + 2) * 2 : 32;
 }
 /// PLL2MUL; 0: reserved. 8.3.12.
 constexpr std::uint32_t pll2_factor(std::uint32_t code) {
@@ -53,8 +58,8 @@ constexpr std::uint32_t apb_divider(std::uint32_t code) {
 
 }  // namespace
 
-Rcc::Rcc(Chipset& chip, std::uint32_t hse_hz, Hooks hooks)
-    : chip_(chip), hse_hz_(hse_hz), hooks_(std::move(hooks)) {
+Rcc::Rcc(Chipset& chip, RccWiring wiring, Hooks hooks)
+    : chip_(chip), wiring_(wiring), hooks_(std::move(hooks)) {
   power_on();
 }
 
@@ -149,7 +154,7 @@ void Rcc::turn(Osc which, bool turn_on) {
   Duration& at = s_.ready_at[static_cast<std::size_t>(which)];
   s_.ready_seen &= ~bit(static_cast<unsigned>(which));
   at = turn_on ? chip_.now() + kStartup[static_cast<std::size_t>(which)] : kNoTime;
-  if (which == Osc::Hse && hse_hz_ == 0) at = kNoTime;
+  if (which == Osc::Hse && wiring_.hse_hz == 0) at = kNoTime;
 }
 
 std::uint32_t Rcc::peek(std::uint32_t offset) const {
@@ -383,7 +388,7 @@ void Rcc::update() {
 
 std::uint64_t Rcc::pll2_output() const {
   if (!ready(Osc::Pll2) || !ready(Osc::Hse)) return 0;
-  return std::uint64_t{hse_hz_} * pll2_factor(field(s_.cfgr2, kPll2mul)) /
+  return std::uint64_t{wiring_.hse_hz} * pll2_factor(field(s_.cfgr2, kPll2mul)) /
          (field(s_.cfgr2, kPrediv2) + 1);
 }
 
@@ -391,15 +396,17 @@ std::uint64_t Rcc::pll_output() const {
   std::uint64_t input = kHsiHz / 2;
   if ((s_.cfgr & kPllsrc) != 0) {
     const bool from_pll2 = (s_.cfgr2 & kPrediv1src) != 0;
-    input = from_pll2 ? pll2_output() : ready(Osc::Hse) ? hse_hz_ : 0;
+    input = from_pll2 ? pll2_output() : ready(Osc::Hse) ? wiring_.hse_hz : 0;
     input /= field(s_.cfgr2, kPrediv1) + 1;
   }
-  return input * pll_factor_x2(field(s_.cfgr, kPllmul)) / 2;
+  const std::uint32_t code = field(s_.cfgr, kPllmul);
+  if (pllmul_reserved(code) && !wiring_.reserved_pllmul_multiplies) return 0;
+  return input * pll_factor_x2(code) / 2;
 }
 
 std::uint64_t Rcc::sysclk() const {
   if (s_.sws == 0) return kHsiHz;
-  return s_.sws == 1 ? hse_hz_ : pll_output();
+  return s_.sws == 1 ? wiring_.hse_hz : pll_output();
 }
 
 ClockTree Rcc::compute() const {
@@ -424,6 +431,10 @@ void Rcc::check_limits() const {
     chip_.misuse(std::string(name) + " is " + decimal(hz / 1000) + " kHz; at most " +
                  decimal(max / 1000) + " kHz are allowed");
   };
+  if (on(Osc::Pll) && pllmul_reserved(field(s_.cfgr, kPllmul))) {
+    chip_.misuse("RCC_CFGR.PLLMUL is " + decimal(field(s_.cfgr, kPllmul)) +
+                 ", which is reserved on connectivity line (RM0008, 8.3.2)");
+  }
   limit("HCLK", tree_.hclk, 72'000'000);
   limit("PCLK1", tree_.pclk1, 36'000'000);
   limit("PCLK2", tree_.pclk2, 72'000'000);

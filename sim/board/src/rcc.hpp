@@ -8,6 +8,13 @@
 
 namespace sureflash::sim {
 
+struct RccWiring {
+  std::uint32_t hse_hz = 0;  ///< 0: no crystal
+  /// What PLLMUL does with codes that are reserved on connectivity line: multiply as on the other
+  /// parts of the family, or give no clock.
+  bool reserved_pllmul_multiplies = true;
+};
+
 /// Reset and clock control of connectivity line devices. Source: RM0008, chapter 8.
 class Rcc final : public Peripheral {
  public:
@@ -26,7 +33,7 @@ class Rcc final : public Peripheral {
     std::function<void()> reset_backup;
   };
 
-  Rcc(Chipset& chip, std::uint32_t hse_hz, Hooks hooks);
+  Rcc(Chipset& chip, RccWiring wiring, Hooks hooks);
 
   /// Power-on: reset flags and backup domain, too.
   void power_on();
@@ -83,7 +90,7 @@ class Rcc final : public Peripheral {
   void check_limits() const;
 
   Chipset& chip_;
-  std::uint32_t hse_hz_;
+  RccWiring wiring_;
   Hooks hooks_;
   State s_;
   ClockTree tree_;

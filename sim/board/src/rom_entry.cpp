@@ -24,7 +24,7 @@ void raise(RomFate& fate, RomFate to) {
 std::string consequence(RomFate fate) {
   switch (fate) {
     case RomFate::Works:
-      return "it works nevertheless";
+      return "USB works until the watchdog resets the chip";
     case RomFate::Deaf:
       return "D+ is pulled up, but nobody answers; after six trials the chip is reset";
     case RomFate::NoUsb:
@@ -101,6 +101,11 @@ std::vector<RomCondition> Board::Machine::rom_conditions(RomFate& fate) {
           "stop SysTick (CTRL = LOAD = VAL = 0) and clear its pending bit in ICSR");
   require(!socket_.pulled_up(), RomFate::Deaf, "OTG_FS is connected to the host",
           "disconnect (DCTL.SDIS) and reset OTG_FS through RCC, at least 20 ms before the jump");
+  if (iwdg_.running()) {
+    failed.push_back({"the independent watchdog is running, and the ROM does not feed it",
+                      "jump only after a reset that stops it; with the hardware watchdog of the "
+                      "option bytes (WDG_SW = 0) the ROM makes its time as long as it can"});
+  }
   return failed;
 }
 
@@ -119,6 +124,7 @@ void Board::Machine::enter_rom() {
   for (std::size_t i = 0; i < kRomRam; ++i) {
     chip.ram()[i] = static_cast<std::uint8_t>(mix64(options.seed ^ i));
   }
+  if (iwdg_.running() && (chip.options().user & 1) == 0) iwdg_.slow_down();
   rom_.enter(now(), fate, socket_.vbus());
   connection_changed();
 }

@@ -85,6 +85,24 @@ TEST_F(RccTest, PllSettingsAreLockedWhileItRuns) {
   EXPECT_EQ(board->core_hz(), 72'000'000U);
 }
 
+TEST_F(RccTest, WhatReservedMultipliersDoIsASwitch) {
+  // HSI / 2 x 12, OTGFSPRE = 1: 48 MHz for core and USB, on the parts that have it.
+  const auto turn_on = [&] {
+    write(kAcr, 0x31);
+    write(kCfgr, 10U << 18 | 1U << 22 | 4U << 8);
+    set_bits(kCr, 1U << 24);
+    pass(1ms);
+    set_bits(kCfgr, 2);
+    pass(1ms);
+  };
+  turn_on();
+  EXPECT_EQ(board->core_hz(), 48'000'000U);
+  EXPECT_THAT(misuses().at(0), HasSubstr("PLLMUL is 10, which is reserved"));
+  start({.reserved_pllmul_multiplies = false});
+  turn_on();
+  EXPECT_EQ(board->core_hz(), 8'000'000U);
+}
+
 TEST_F(RccTest, LatencyTooSmallIsReported) {
   set_bits(kCr, 1U << 16);
   pass(2ms);

@@ -31,6 +31,9 @@ struct BoardOptions {
   bool rom_leaves_vtor = false;
   RomSwitches rom_switches{};
   OtgSwitches otg{};
+  /// Codes of PLLMUL that are reserved on connectivity line multiply as they do on the other parts
+  /// of the family; off: no clock. There is firmware for F105 boards that uses them.
+  bool reserved_pllmul_multiplies = true;
   bool imprecise_store_faults = false;
   TimeChoice flash_time = TimeChoice::Typical;
   std::uint64_t seed = 0;  ///< unique id, RAM at power-on, damage by power cuts
