@@ -32,11 +32,8 @@ void Core::divided_by_zero() {
 }
 
 void Core::made_mistake(Mistake what) {
-  MistakeRecord record{.what = what,
-                       .pc = s_.pc,
-                       .registers = s_.r,
-                       .xpsr = xpsr(),
-                       .branches = last_branches()};
+  MistakeRecord record{
+      .what = what, .pc = s_.pc, .registers = s_.r, .xpsr = xpsr(), .branches = last_branches()};
   record.registers[15] = s_.pc;
   mistakes_.push_back(std::move(record));
   request_stop();
