@@ -94,6 +94,13 @@ void Board::cut_power_at_flash_operation(std::uint64_t number, FlashFault when) 
   machine_->chip.operations().add({when, number, number});
 }
 
+std::shared_ptr<const Board::Snapshot> Board::snapshot() const {
+  return machine_->snapshot();
+}
+void Board::restore(const Snapshot& snapshot) {
+  machine_->restore(snapshot);
+}
+
 Duration Board::now() const {
   return machine_->now();
 }

@@ -58,6 +58,8 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void cut_power_at(std::uint64_t cycle);
   void power_cycle();
   void request_stop();
+  std::shared_ptr<const Snapshot> snapshot() const;
+  void restore(const Snapshot& snapshot);
   bool load(const BoardSegment& segment);
   bool rom_has_chip() const { return state == BoardState::Rom || state == BoardState::RomDead; }
 

@@ -40,6 +40,10 @@ void UsbSocket::write(std::uint32_t offset, std::uint32_t value) {
 
 /// Tells the chip and the host what has become of the core.
 void UsbSocket::update() {
+  if (pulled_up() && !in_step()) {
+    chip_.misuse("the USB clock is " + decimal(s_.usb_hz / 1000) +
+                 " kHz instead of 48 MHz (RM0008, 8.2.4): the host understands nothing");
+  }
   chip_.set_irq(kIrqOtgFs, otg_.irq());
   hooks_.wakeup(otg_.wakeup());
   if (pulled_up() == s_.pulled_up) return;
@@ -59,10 +63,6 @@ void UsbSocket::set_vbus(bool on) {
 void UsbSocket::set_clock(bool enabled, std::uint32_t usb_hz) {
   s_.usb_hz = usb_hz;
   otg_.set_usb_clock(enabled && usb_hz != 0);
-  if (enabled && pulled_up() && !in_step()) {
-    chip_.misuse("the USB clock is " + decimal(usb_hz / 1000) +
-                 " kHz instead of 48 MHz (RM0008, 8.2.4): the host understands nothing");
-  }
   update();
 }
 

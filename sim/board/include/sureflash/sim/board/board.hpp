@@ -120,9 +120,10 @@ class Board final : public UsbDevice {
   void cut_power_at_flash_operation(std::uint64_t number, FlashFault when);
 
   // --- Everything there is, for going back. Observers, breakpoints and options are no part of it.
-  class Snapshot;
+  struct Snapshot;
+  /// nullptr while the ROM has the chip: its protocol model cannot be copied.
   std::shared_ptr<const Snapshot> snapshot() const;
-  /// Precondition: taken from a board with the same options.
+  /// Precondition: a snapshot of this very board.
   void restore(const Snapshot& snapshot);
 
   // --- USB, as the host sees it
