@@ -208,8 +208,8 @@ class Core {
   /// for divisions once for each place. @param[in] stack_limit  Lowest address that the main stack
   /// may use; 0: any.
   void watch_for_mistakes(std::uint32_t stack_limit);
-  /// The mistake that stopped `run`; it is told once.
-  std::optional<MistakeRecord> take_mistake() { return std::exchange(mistake_, std::nullopt); }
+  /// Those since the last call, oldest first.
+  std::vector<MistakeRecord> take_mistakes() { return std::exchange(mistakes_, {}); }
 
   const std::optional<FaultRecord>& last_fault() const { return last_fault_; }
   /// Taken branches, exception entries and returns included, oldest first; at most 32.
@@ -380,7 +380,7 @@ class Core {
   bool watches_mistakes_ = false;
   std::uint32_t stack_limit_ = 0;
   std::vector<std::uint32_t> divisions_;  ///< places that were reported
-  std::optional<MistakeRecord> mistake_;
+  std::vector<MistakeRecord> mistakes_;
   std::optional<FaultRecord> last_fault_;
   std::array<Branch, 32> branches_{};
   std::uint32_t branch_count_ = 0;
