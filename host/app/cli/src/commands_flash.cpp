@@ -62,6 +62,31 @@ int download(const Options& options, Output& output, Opened& opened) {
   return code;
 }
 
+/// --entry: one word for the way, or where the code lies.
+Result<update::EntryOptions> entry_options(const Options& options, const update::Target& target) {
+  constexpr std::pair<std::string_view, update::WayBack> kWays[] = {
+      {"pin", update::WayBack::BootPin},
+      {"jump", update::WayBack::EntryCode},
+      {"empty", update::WayBack::EmptyCheck},
+      {"loader", update::WayBack::OwnLoader}};
+  update::EntryOptions entry{.keep = options.keep_entry};
+  for (const std::string& word : options.entry) {
+    const auto* way =
+        std::ranges::find(kWays, word, &std::pair<std::string_view, update::WayBack>::first);
+    if (way != std::end(kWays)) {
+      entry.way = way->second;
+      continue;
+    }
+    TRY_ASSIGN(const AddressRange range, parse_range(word, target));
+    entry.code.push_back(range);
+  }
+  if (!entry.code.empty() &&
+      entry.way.value_or(update::WayBack::EntryCode) != update::WayBack::EntryCode) {
+    return fail(Errc::Usage, "--entry: only the code of a jump has a place");
+  }
+  return entry;
+}
+
 /// Compares first, unless told not to, and plans what differs.
 Result<update::Plan> plan_program(const Options& options, Output& output, Opened& opened,
                                   const image::Image& image) {
@@ -70,12 +95,16 @@ Result<update::Plan> plan_program(const Options& options, Output& output, Opened
       .vector_table =
           options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
       .may_wipe = options.may_wipe,
-      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual};
+      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual,
+      .repair = options.repair};
+  TRY_ASSIGN(how.entry, entry_options(options, opened.target));
+  const bool keep = std::exchange(how.entry.keep, options.full && how.entry.keep);
   // The pre-flight comes before any reading.
   auto plan = update::make_plan(opened.target, image, how);
   if (!plan || options.full) return plan;
   TRY_ASSIGN(how.survey, opened.device->run(update::survey(opened.target, image, how), output));
   output.end_progress();
+  how.entry.keep = keep;
   if (how.survey->stopped) output.note("comparing was ended early: nearly everything differs");
   return update::make_plan(opened.target, image, how);
 }
