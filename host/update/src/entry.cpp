@@ -153,6 +153,18 @@ void set_window(const Target& target, const stm32::MemoryMap& map, const Plan& p
   entry.window_max = most + wire;
 }
 
+/// Without a guard the trial is part of the window: two blocks are read back, and the first erase
+/// is waited for twice, because how the device waits is only just being learnt (dfu::Client).
+void add_trial(const Target& target, const stm32::MemoryMap& map, const Plan& plan,
+               EntryPlan& entry) {
+  if (entry.window == Duration::zero()) return;
+  const auto erase =
+      target.chip->erase_time(map.run_at(entry.rewritten.front().begin)->sector_size, plan.width);
+  const Duration reading = 6 * kPerByte * target.transfer_size();
+  entry.window += erase.typ + reading;
+  entry.window_max += std::max(erase.typ, erase.max) + reading;
+}
+
 }  // namespace
 
 std::string_view name(WayBack way) {
@@ -216,12 +228,7 @@ void describe_interruption(const Target& target, const stm32::MemoryMap& map, Pl
     std::uint64_t bytes = 0;
     for (std::size_t i = 0; i < plan.urgent_writes; ++i) bytes += plan.write[i].size();
     if (!entry.rewritten.empty()) set_window(target, map, plan, entry.rewritten, bytes, entry);
-    // Without a guard the trial is part of it: before and after, a block or two are read.
-    if (plan.commit.empty() && entry.window != Duration::zero()) {
-      const Duration reading = 4 * kPerByte * target.transfer_size();
-      entry.window += reading;
-      entry.window_max += reading;
-    }
+    if (plan.commit.empty()) add_trial(target, map, plan, entry);
   } else if (entry.way == WayBack::BootPin && vectors_change && commits_in_two(target.chip)) {
     set_window(target, map, plan, {}, plan.commit.size(), entry);
   } else if (entry.way != WayBack::BootPin && vectors_change) {
