@@ -118,6 +118,18 @@ void add_device_commands(CommandLine& line) {
           "lower supply)")
       ->check(CLI::Range(1.7, 3.6))
       ->type_name("VOLTS");
+  program_command
+      ->add_option(
+          "--entry", o.entry,
+          "how the unit gets back into DFU mode: pin (BOOT0, a button), jump (its own code "
+          "jumps to the ROM), the sectors or addresses of that code, empty (the ROM's "
+          "empty check), loader (its own). Default: what the file says, or pin")
+      ->type_name("WAY")
+      ->allow_extra_args(false);
+  program_command->add_flag("--keep-entry", o.keep_entry,
+                            "refuse if the code that enters DFU mode would change");
+  program_command->add_flag("--repair", o.repair, "erase and write only the sectors that differ")
+      ->excludes("--full");
   add_consent_options(program_command, o);
   add_many_options(program_command, o);
 

@@ -36,6 +36,7 @@ ExitCode exit_code(Errc code) {
     case Errc::Misaligned:
       return ExitCode::Image;
     case Errc::NeedsConsent:
+    case Errc::EntryCodeDiffers:
     case Errc::WriteProtected:
     case Errc::ReadProtected:
       return ExitCode::Protected;

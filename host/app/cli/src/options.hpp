@@ -54,6 +54,9 @@ struct Options {
   bool full = false;
   bool may_wipe = false;
   std::optional<double> vdd;
+  std::vector<std::string> entry;
+  bool keep_entry = false;
+  bool repair = false;
   bool force = false;
   std::string shell;
 
