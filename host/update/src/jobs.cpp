@@ -96,8 +96,12 @@ Task<Outcome> erase_sectors(Session& session, std::vector<AddressRange> sectors,
     co_await session.progress({Progress::Activity::Erasing, outcome.bytes_erased, total, sector});
     auto report =
         co_await caught(session.dfuse().erase_sector(static_cast<std::uint32_t>(sector.begin)));
-    if (!report) co_return fail(std::move(report).error().in(Stage::Erase, sector));
-    if (!seen.erase) {
+    if (!report && report.error().code == Errc::StuckBusy) {
+      // H74x: the erase is done, and the ROM hangs (kStuckBusyHighSectors); prove_blank judges.
+      co_await session.dfuse().unstick();
+    } else if (!report) {
+      co_return fail(std::move(report).error().in(Stage::Erase, sector));
+    } else if (!seen.erase) {
       seen.erase = *report;
       seen.erased = sector;
       // The first one is proven at once: a device that erases nothing is found out early.

@@ -34,6 +34,13 @@ Result<void> check_where(const Target& target, const stm32::MemoryMap& map, Addr
                          " of flash, says its size register; its layout is that of a larger one"));
     }
   }
+  if (target.chip != nullptr && target.chip->has(proto::kLayoutSizeWrong) && map.contains(range) &&
+      !target.chip->flash().contains(range)) {
+    return fail(at(Errc::OutsideMemory, range,
+                   std::string(target.chip->title) + " has at most " +
+                       text_size(target.chip->flash_size_max) +
+                       " of flash; some of its ROMs state a wrong layout"));
+  }
   if (!map.contains(range)) {
     std::string memory = map.name().empty() ? "the memory" : map.name();
     return fail(at(Errc::OutsideMemory, range,

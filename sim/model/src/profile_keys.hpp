@@ -73,6 +73,8 @@ inline constexpr KeyHelp kChipKeys[] = {
      "after which interface descriptors the functional one stands"},
     {"mass-erase", "rom|works|refused|ignored|half", "rom", "what a mass erase does"},
     {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
+    {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
+    {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
 };
 inline constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},

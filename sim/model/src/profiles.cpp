@@ -371,23 +371,6 @@ Result<void> place_rom_id(const Settings& settings, const proto::ChipData& data,
   return {};
 }
 
-Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Settings& settings) {
-  TRY_ASSIGN(auto parts, common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank",
-                                                 .chip = &data}));
-  Chip& chip = *parts.chip;
-  RomDescription rom = st_rom(data, chip.description());
-  rom.usb.strings[2] = st_serial(chip.unique_id());
-  rom.usb.functional_after_each = settings.is("functional", "each");
-  TRY_ASSIGN(rom.poll, poll_setting(settings, "rom", rom.poll));
-  TRY(place_rom_id(settings, data, chip));
-  const RomSwitches switches = common_switches(settings, st_rom_switches(data));
-  parts.boot.loader_startup =
-      data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
-  boot_from_rom(settings, rom, switches, parts);
-  TRY(enter_without_pin(settings, parts));
-  return parts;
-}
-
 /// layout= and usb-id=.
 Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
   if (settings.has("layout")) {
@@ -403,6 +386,24 @@ Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
     usb.product_id = static_cast<std::uint16_t>(id[2] << 8 | id[3]);
   }
   return {};
+}
+
+Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Settings& settings) {
+  TRY_ASSIGN(auto parts, common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank",
+                                                 .chip = &data}));
+  Chip& chip = *parts.chip;
+  RomDescription rom = st_rom(data, chip.description());
+  rom.usb.strings[2] = st_serial(chip.unique_id());
+  rom.usb.functional_after_each = settings.is("functional", "each");
+  TRY_ASSIGN(rom.poll, poll_setting(settings, "rom", rom.poll));
+  TRY(place_rom_id(settings, data, chip));
+  TRY(apply_identity(settings, rom.usb));
+  const RomSwitches switches = common_switches(settings, st_rom_switches(data));
+  parts.boot.loader_startup =
+      data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
+  boot_from_rom(settings, rom, switches, parts);
+  TRY(enter_without_pin(settings, parts));
+  return parts;
 }
 
 proto::DfuState found_in(std::string_view name) {

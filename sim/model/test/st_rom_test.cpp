@@ -119,6 +119,31 @@ TEST_F(StRom, C5StallsClrStatusOutsideError) {
       << "no functional descriptor on request";
 }
 
+TEST_F(StRom, TransferSizes) {
+  const auto transfer_size = [&](const char* spec) {
+    open(spec);
+    EXPECT_EQ(host->in(0x80, 6, 0x0200, 0, 255).handshake, Handshake::Ack);
+    // The functional descriptor is the last one; wTransferSize is its fifth byte (DFU 1.1, 4.1.3).
+    return load_le16(host->data, host->data.size() - 4);
+  };
+  EXPECT_EQ(transfer_size("stm32c5a3"), 1024);
+  EXPECT_EQ(transfer_size("stm32f405"), 2048);
+}
+
+TEST_F(StRom, DataEepromOfL0AndL1HasAnAlternateSetting) {
+  open("stm32l072");
+  EXPECT_EQ(host->string(6), "@DATA Memory /0x08080000/2*3Ke");
+  open("stm32l1xxxc");
+  EXPECT_EQ(host->string(6).substr(0, 24), "@DATA Memory /0x08080000");
+}
+
+TEST_F(StRom, AClonePassesForAnyLine) {
+  open("stm32f405,usb-id=2e3c:df11");
+  EXPECT_EQ(host->in(0x80, 6, 0x0100, 0, 18).handshake, Handshake::Ack);
+  EXPECT_EQ(load_le16(host->data, 8), 0x2E3C);
+  EXPECT_EQ(load_le16(host->data, 10), 0xDF11);
+}
+
 TEST_F(StRom, F4ProgramsBytesUntilToldItsSupply) {
   open("stm32f405");
   const Bytes block(2048, 0x5A);

@@ -1,6 +1,7 @@
 #include "sureflash/transport/libusb/async.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "usb_connection.hpp"
 
@@ -61,6 +62,9 @@ class AsyncDevice {
     if (!answer_ && wake_at_ && now() >= *wake_at_) on_timer();
     return std::exchange(answer_, std::nullopt);
   }
+
+  /// Whether only libusb can bring this on.
+  bool awaits_transfer() const { return submitted_; }
 
   /// Time until `poll` has something to do by itself.
   Duration until_timer() const {
@@ -217,6 +221,10 @@ void AsyncDriver::wait_for_events(Duration patience) const {
   for (const Running& running : running_) {
     sleep = std::min(sleep, running.device->until_timer());
   }
+  // With nothing under way there is nothing that libusb could tell; asking every device costs time.
+  const bool awaited = std::ranges::any_of(
+      running_, [](const Running& running) { return running.device->awaits_transfer(); });
+  if (!awaited) return std::this_thread::sleep_for(sleep);
   const auto us = std::chrono::ceil<std::chrono::microseconds>(sleep).count();
   timeval timeout{.tv_sec = 0, .tv_usec = static_cast<suseconds_t>(us)};
   ::libusb_handle_events_timeout_completed(as_usb_context(context_).get(), &timeout, nullptr);
