@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -62,6 +63,12 @@ class Cli : public testing::Test {
   fs::path folder_;
   fs::path old_;
 };
+
+inline std::string file_tail(const std::string& name, std::size_t size) {
+  std::ifstream file(name, std::ios::binary);
+  const std::string all{std::istreambuf_iterator<char>(file), {}};
+  return all.substr(all.size() - std::min(size, all.size()));
+}
 
 inline const std::string kBase = "0x08000000";
 

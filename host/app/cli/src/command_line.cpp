@@ -173,6 +173,11 @@ void add_file_commands(CommandLine& line) {
       ->type_name("");
   convert->add_option("--to", o.output_format, "format of OUTPUT (default: by its name)")
       ->type_name("FORMAT");
+  convert
+      ->add_option(
+          "--usb-id", o.usb_id,
+          "which device a dfu or dfuse file says it is for, e.g. 0483:df11; fwupd wants it")
+      ->type_name("VID:PID");
 }
 
 void add_serve_command(CommandLine& line, CLI::App& sim_command) {

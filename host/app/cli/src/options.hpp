@@ -38,6 +38,7 @@ struct Options {
   std::string output_file;
   std::string format;
   std::string output_format;
+  std::string usb_id;
   std::optional<std::uint64_t> base;
   std::optional<std::uint64_t> address;
   std::optional<std::uint64_t> size;

@@ -37,6 +37,8 @@ std::string_view word(sim::Handshake handshake) {
       return "STALL";
     case sim::Handshake::Timeout:
       return "no answer (NAK until the time was over)";
+    case sim::Handshake::Babble:
+      return "more than was asked for";
     case sim::Handshake::Gone:
       return "gone";
   }
