@@ -146,6 +146,17 @@ TEST(Identify, ACandidateIsNeverCalledCertain) {
   EXPECT_NE(title("stm32f405,rom-read=0").find("--chip"), std::string::npos);
 }
 
+TEST(Identify, ACloneIsNeverCalledCertain) {
+  for (const char* spec : {"stm32f105,usb-id=28e9:0189", "stm32f405,usb-id=2e3c:df11"}) {
+    SCOPED_TRACE(spec);
+    Bench bench(spec);
+    const auto target = bench.identified();
+    ASSERT_TRUE(target);
+    EXPECT_NE(target->chip_source, update::ChipSource::ProductString);
+    EXPECT_NE(target->title().find("likely a clone"), std::string::npos) << target->title();
+  }
+}
+
 TEST(Identify, AChipThatDoesNotFitIsWorthAWarning) {
   Bench bench("stm32f405");
   bench.identify.chip = stm32::find_chip("stm32g431");

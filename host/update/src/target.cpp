@@ -5,6 +5,7 @@
 #include "candidates.hpp"
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/proto/dfuse.hpp"
 #include "sureflash/stm32/dfuse.hpp"
 
 namespace sureflash::update {
@@ -40,6 +41,11 @@ std::optional<std::uint16_t> product_id_in(std::string_view product) {
   return id;
 }
 
+/// A clone may carry ST's texts, but not ST's vendor id.
+bool is_from_st(const Target& target) {
+  return target.descriptors.device.idVendor == proto::kStVendorId;
+}
+
 void identify_chip(Target& target, const IdentifyOptions& options) {
   const std::string& product = target.descriptors.product;
   const auto id = product_id_in(product);
@@ -55,7 +61,8 @@ void identify_chip(Target& target, const IdentifyOptions& options) {
     const auto found = stm32::find_chips_by_product_id(*id);
     if (found.size() == 1) {
       target.chip = found.front();
-      target.chip_source = ChipSource::ProductString;
+      target.chip_source = is_from_st(target) ? ChipSource::ProductString : ChipSource::OnlyFit;
+      target.chip_evidence.push_back("its product string names product id " + hex(*id, 3));
     }
   }
 }
@@ -120,7 +127,8 @@ std::pair<const Area*, AddressRange> option_area(const Target& target) {
 
 /// A ROM that does not name its chip: what fits.
 void look_for_candidates(Target& target) {
-  if (target.loader != Loader::Rom || target.chip_source == ChipSource::ProductString) return;
+  const bool named = target.chip != nullptr && target.chip_source != ChipSource::User;
+  if (target.loader != Loader::Rom || named) return;
   target.candidates = fitting_chips(target);
   if (target.candidates.empty()) return;
   target.chip_evidence.emplace_back("memory layout, option bytes and commands as in the table");
@@ -221,7 +229,10 @@ std::string Target::title() const {
     s += loader == Loader::Rom ? " of " : " on ";
     s += chip->title;
     if (chip_source == ChipSource::User) s += ", as --chip says";
-    if (chip_source == ChipSource::OnlyFit) s += " (likely: no other line fits)";
+    if (chip_source == ChipSource::OnlyFit) {
+      s += is_from_st(*this) ? " (likely: no other line fits)"
+                             : " (likely a clone of it: the USB vendor is not ST)";
+    }
   } else if (!candidates.empty()) {
     s += " of one of " + decimal(candidates.size()) + " lines (say which with --chip):";
     constexpr std::size_t kNamed = 4;

@@ -80,6 +80,27 @@ Json row_json(const MapRow& row) {
 /// Sectors beyond this are not listed one by one: a layout may claim a billion.
 constexpr std::uint64_t kSectorsMax = 100'000;
 
+/// How sure it is what the chip is, and why.
+void show_identity(Output& output, const update::Target& target) {
+  if (target.chip != nullptr) {
+    const std::string_view sure =
+        target.chip_source == update::ChipSource::ProductString ? "certain"
+        : target.chip_source == update::ChipSource::User        ? "as --chip says"
+                                                                : "likely";
+    output.field("chip", fmt::format("{}: {}", target.chip->name, sure));
+  } else if (!target.candidates.empty()) {
+    std::vector<std::string_view> names;
+    for (const stm32::Chip* chip : target.candidates) names.push_back(chip->name);
+    output.field("chip", fmt::format("one of {}", fmt::join(names, ", ")));
+  }
+  for (const std::string& evidence : target.chip_evidence) output.field("", "  " + evidence);
+  if (target.flash_size) {
+    output.field("flash",
+                 fmt::format("{}, by the chip's own register", text_size(*target.flash_size)));
+  }
+  if (target.unique_id) output.field("unique id", digits(*target.unique_id));
+}
+
 }  // namespace
 
 int info(const Options& options, Output& output) {
@@ -88,6 +109,7 @@ int info(const Options& options, Output& output) {
   if (!opened) return exit;
   const update::Target& target = opened->target;
   show_device(output, opened->device->label(), target);
+  show_identity(output, target);
   const auto& dfu = target.descriptors.dfu;
   output.field("dfu", fmt::format("{} version {:x}.{:02x}, transfer size {}, {}{}",
                                   dfu.dfuse ? "DfuSe" : "DFU", dfu.functional.bcdDFUVersion >> 8,

@@ -55,6 +55,12 @@ std::string list_text(std::string_view first, std::string_view second) {
 
 }  // namespace
 
+std::string digits(ByteView bytes) {
+  std::string text;
+  for (const std::uint8_t byte : bytes) text += hex(byte, 2).substr(2);
+  return text;
+}
+
 std::string count(std::uint64_t n, std::string_view thing) {
   return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
 }
@@ -106,6 +112,7 @@ Json to_json(const update::Target& target) {
           {"chip_is_certain", target.chip_source == update::ChipSource::ProductString},
           {"candidates", candidates_json(target)},
           {"chip_evidence", target.chip_evidence},
+          {"unique_id", target.unique_id ? Json(digits(*target.unique_id)) : Json()},
           {"flash_size", target.flash_size ? Json(*target.flash_size) : Json()},
           {"vendor_id", d.device.idVendor},
           {"product_id", d.device.idProduct},

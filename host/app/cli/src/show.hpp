@@ -22,6 +22,9 @@ Json to_json(const image::Image& image);
 
 Json to_json(const update::Outcome& outcome);
 
+/// Upper-case hex digits, in the order of memory.
+std::string digits(ByteView bytes);
+
 /// "5 sectors", "1 sector".
 std::string count(std::uint64_t n, std::string_view thing);
 

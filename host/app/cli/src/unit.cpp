@@ -1,18 +1,13 @@
 #include "unit.hpp"
 
 #include "range.hpp"
+#include "show.hpp"
 
 #include "sureflash/base/text.hpp"
 #include "sureflash/update/dfu_mode.hpp"
 
 namespace sureflash::cli {
 namespace {
-
-std::string digits(ByteView bytes) {
-  std::string text;
-  for (const std::uint8_t byte : bytes) text += hex(byte, 2).substr(2);
-  return text;
-}
 
 std::string digest(const image::Image& image) {
   std::string bytes;
