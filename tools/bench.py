@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import bench_board
+
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 OUTPUT = pathlib.Path(sys.argv[2])
 SUREFLASH = str(BUILD / "sureflash")
@@ -313,6 +315,10 @@ dfu-util waits at least as long as is announced, like sureflash; the difference 
 Through the testbed, where a preloaded library makes every ioctl a conversation over a socket, and where every device always
 looks as if it had something to tell: libusb asks all of them each time. Most of the time in the kernel is that; a real kernel
 wakes a program once for each transfer. One transfer costs dfu-util about the same here (CPU time by transfers, above).
+
+## The virtual board
+
+{bench_board.section(BUILD)}
 
 ## The process
 

@@ -23,10 +23,11 @@ class SimRun : public testing::Test {
     fs::create_directories(folder_);
     old_ = fs::current_path();
     fs::current_path(folder_);
-    for (const char* file : {"examples/vbus-dfu/vbus-dfu", "tests/board/talk1", "tests/board/talk2",
-                             "sim/debug/fault1", "sim/debug/fault2", "sim/debug/fault3",
-                             "sim/debug/fault4", "sim/debug/fault5", "sim/debug/fault11",
-                             "sim/firmware/cortex-m4", "sim/firmware/behind-loader"}) {
+    for (const char* file :
+         {"examples/vbus-dfu/vbus-dfu", "tests/board/talk1", "tests/board/talk2", "tests/board/dfu",
+          "sim/debug/fault1", "sim/debug/fault2", "sim/debug/fault3", "sim/debug/fault4",
+          "sim/debug/fault5", "sim/debug/fault11", "sim/firmware/cortex-m4",
+          "sim/firmware/behind-loader"}) {
       const fs::path from = fs::path(SUREFLASH_BINARY_DIR) / (std::string(file) + ".elf");
       fs::copy_file(from, from.filename());
     }
@@ -80,6 +81,20 @@ TEST_F(SimRun, TalksIntoAFile) {
   std::ifstream file("said.txt");
   const std::string said((std::istreambuf_iterator<char>(file)), {});
   EXPECT_EQ(said, "hello\r\nread") << "the rest has not left the pin yet";
+}
+
+TEST_F(SimRun, EnumeratesFirmwareWithUsbOfItsOwn) {
+  EXPECT_EQ(run("usb", {"dfu.elf", "--strict", "--until", "usb=configured"}).exit, 0);
+}
+TEST_F(SimRun, FirmwareWithDfuOfItsOwnIsProgrammed) {
+  std::string image(64 * 1024, '\0');
+  for (std::size_t i = 0; i < image.size(); ++i) image[i] = static_cast<char>(i * 7 + i / 256);
+  std::ofstream("data.bin", std::ios::binary) << image;
+  const Screen screen =
+      command({"program", "data.bin", "--data", "--yes", "-d", "board:dfu.elf,state=chip"});
+  EXPECT_EQ(screen.exit, 0) << screen.err;
+  EXPECT_THAT(screen.out, HasSubstr("read back and equal to the file"));
+  EXPECT_EQ(screen.err.find("board:"), std::string::npos) << "it does nothing wrong";
 }
 
 TEST_F(SimRun, JumpsIntoNowhere) {

@@ -18,6 +18,8 @@ constexpr std::size_t kTokenBits = 8 + 8 + 16 + 3 + 7, kDataBits = 8 + 8 + 16 + 
 constexpr std::size_t kBitsPerSecond = 12'000'000;
 /// A controller asks again at once, but for what lies between in its schedule.
 constexpr Duration kNakPause = 10us;
+/// Between two transfers the controller interrupts its host, and software thinks.
+constexpr Duration kTurnaround = 100us;
 /// USB 2.0, 10.2.6: three errors end a transfer.
 constexpr unsigned kErrorsMax = 3;
 /// USB 2.0, 7.1.7.5.
@@ -59,6 +61,7 @@ UsbHost::Transfer UsbHost::begin(Duration timeout) {
   // No host controller talks to a device that it has not reset.
   if (!s_.was_reset || s_.attachment != world_.attach_count()) bus_reset();
   if (socket_.suspended()) socket_.resume();
+  world_.pass(world_.now() + kTurnaround);
   return {.limit = world_.now() + timeout, .attachment = world_.attach_count(), .ended = {}};
 }
 
@@ -66,12 +69,9 @@ bool UsbHost::gone(const Transfer& transfer) const {
   return !socket_.pulled_up() || world_.attach_count() != transfer.attachment;
 }
 
-/// Lets the time of a transaction pass.
-void UsbHost::wire(std::size_t data_bytes, bool handshake_only) {
-  const std::size_t bits =
-      kTokenBits + kHandshakeBits + (handshake_only ? 0 : kDataBits) + 8 * data_bytes;
-  world_.pass(world_.now() +
-              Duration(static_cast<Duration::rep>(bits * 1'000'000'000 / kBitsPerSecond)));
+void UsbHost::wire(std::size_t bits) {
+  const auto ns = static_cast<Duration::rep>(bits * 1'000'000'000 / kBitsPerSecond);
+  world_.pass(world_.now() + Duration(ns));
 }
 
 /// After one transaction: whether the transfer goes on. NAK and no answer lead to a repetition.
@@ -102,8 +102,9 @@ bool UsbHost::proceed(Transfer& transfer, PacketReply reply) {
 
 bool UsbHost::send_setup(Transfer& transfer, const Setup& setup) {
   for (;;) {
+    wire(kTokenBits + kDataBits + 8 * 8);
     const PacketReply reply = socket_.setup(s_.address, bytes_of(setup));
-    wire(8, false);
+    wire(kHandshakeBits);
     if (reply == PacketReply::Ack) return proceed(transfer, reply);
     if (!proceed(transfer, reply)) return false;
   }
@@ -112,8 +113,9 @@ bool UsbHost::send_setup(Transfer& transfer, const Setup& setup) {
 /// One OUT packet, until it is acknowledged.
 bool UsbHost::send(Transfer& transfer, std::uint8_t endpoint, bool& data1, ByteView packet) {
   for (;;) {
+    wire(kTokenBits + kDataBits + 8 * packet.size());
     const PacketReply reply = socket_.out(s_.address, endpoint, data1, packet);
-    wire(packet.size(), false);
+    wire(kHandshakeBits);
     if (reply == PacketReply::Ack) {
       data1 = !data1;
       // The last thing a device does before it leaves may be to take this packet.
@@ -127,8 +129,10 @@ bool UsbHost::send(Transfer& transfer, std::uint8_t endpoint, bool& data1, ByteV
 std::optional<std::size_t> UsbHost::receive(Transfer& transfer, std::uint8_t endpoint, bool& data1,
                                             ByteSpan space) {
   for (;;) {
+    wire(kTokenBits);
     const InPacket packet = socket_.in(s_.address, endpoint);
-    wire(packet.data.size(), packet.reply != PacketReply::Ack);
+    const bool data = packet.reply == PacketReply::Ack;
+    wire(kHandshakeBits + (data ? kDataBits + 8 * packet.data.size() : 0));
     if (packet.reply == PacketReply::Ack && packet.data1 == data1) {
       if (packet.data.size() > space.size()) {
         world_.misuse("endpoint " + decimal(endpoint) + " sends " + decimal(packet.data.size()) +

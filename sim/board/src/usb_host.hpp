@@ -55,7 +55,8 @@ class UsbHost {
 
   Transfer begin(Duration timeout);
   bool gone(const Transfer& transfer) const;
-  void wire(std::size_t data_bytes, bool handshake_only);
+  /// Lets the time of so many bits pass.
+  void wire(std::size_t bits);
   bool proceed(Transfer& transfer, PacketReply reply);
   bool send_setup(Transfer& transfer, const proto::Setup& setup);
   bool send(Transfer& transfer, std::uint8_t endpoint, bool& data1, ByteView packet);
