@@ -1,4 +1,7 @@
 // The memory map as the core sees it. Source: RM0008, 3.1 (bridges), 3.3 (map), 3.4 (boot).
+#include <algorithm>
+#include <utility>
+
 #include "machine.hpp"
 
 #include "sureflash/base/text.hpp"
@@ -138,8 +141,53 @@ cpu::BusReply Board::Machine::write_register(std::uint32_t address, unsigned siz
   }
   if (at(block) == nullptr) return write_fpec(offset, value);
   at(block)->write(offset, value);
+  serve_dma();
   schedule();
   return {};
+}
+
+Dma::Bus Board::Machine::dma_bus() {
+  const auto ram = [this](std::uint32_t address, unsigned size) -> std::uint8_t* {
+    const AddressRange range = chip.description().ram;
+    const bool inside = range.contains(AddressRange::sized(address, size));
+    return inside ? chip.ram().data() + (address - range.begin) : nullptr;
+  };
+  const auto read_bus = [this, ram](std::uint32_t address, unsigned size, std::uint32_t& value) {
+    address &= ~(size - 1);
+    if (const std::uint8_t* at_ram = ram(address, size)) {
+      value = 0;
+      std::copy_n(at_ram, size, reinterpret_cast<std::uint8_t*>(&value));
+      return true;
+    }
+    const cpu::BusReply reply = read(address, size, cpu::Purpose::Load);
+    value = reply.value;
+    return !reply.fault;
+  };
+  const auto write_bus = [this, ram](std::uint32_t address, unsigned size, std::uint32_t value) {
+    address &= ~(size - 1);
+    if (std::uint8_t* at_ram = ram(address, size)) {
+      std::copy_n(reinterpret_cast<const std::uint8_t*>(&value), size, at_ram);
+      return true;
+    }
+    return !write(address, size, value).fault;
+  };
+  return {read_bus, write_bus};
+}
+
+/// Requests of the USARTs. Source: RM0008, table 78.
+void Board::Machine::serve_dma() {
+  struct Channels {
+    unsigned transmit, receive;
+  };
+  constexpr std::array<Channels, 3> kChannels{{{4, 5}, {7, 6}, {2, 3}}};
+  if (std::exchange(dma_moving_, true)) return;
+  for (std::size_t i = 0; i < usarts_.size(); ++i) {
+    while (usarts_[i]->wants_dma_write() && dma1_.request(kChannels[i].transmit)) {
+    }
+    while (usarts_[i]->wants_dma_read() && dma1_.request(kChannels[i].receive)) {
+    }
+  }
+  dma_moving_ = false;
 }
 
 cpu::BusReply Board::Machine::write_fpec(std::uint32_t offset, std::uint32_t value) {

@@ -64,6 +64,8 @@ void Board::Machine::make_peripherals() {
   add("EXTI", &exti_);
   add("OTG_FS", &socket_);
   add("CRC", &crc_);
+  add("DMA1", &dma1_);
+  add("DMA2", &dma2_);
   add("IWDG", &iwdg_);
   add("WWDG", &wwdg_);
   for (unsigned n = 1; n <= 3; ++n) {
@@ -169,6 +171,7 @@ void Board::Machine::run_events(std::uint64_t cycle) {
   for (Peripheral* p : peripherals_) {
     if (p->next_event() <= now()) p->run_events();
   }
+  serve_dma();
   schedule();
 }
 

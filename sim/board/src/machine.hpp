@@ -7,6 +7,7 @@
 #include "backup.hpp"
 #include "core_clock.hpp"
 #include "crc_unit.hpp"
+#include "dma.hpp"
 #include "exti.hpp"
 #include "gpio.hpp"
 #include "memory_map.hpp"
@@ -123,6 +124,8 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void report_unknown(std::uint32_t address, bool is_write, std::uint32_t value);
   bool clocked(const Block& block, std::uint32_t address);
   void flash_busy_changed();
+  Dma::Bus dma_bus();
+  void serve_dma();
   Peripheral* at(const Block& block) const { return slots_[&block - blocks().data()]; }
 
   CoreClock clock_;
@@ -134,6 +137,9 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   Exti exti_{*this};
   std::vector<std::unique_ptr<Gpio>> gpio_;  ///< A to E
   CrcUnit crc_;
+  Dma dma1_{*this, 1, dma_bus()};
+  Dma dma2_{*this, 2, dma_bus()};
+  bool dma_moving_ = false;
   Iwdg iwdg_{*this};
   Wwdg wwdg_{*this};
   std::vector<std::unique_ptr<Usart>> usarts_;  ///< 1 to 3

@@ -186,7 +186,7 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       add(line, sim_command, "serve", "Let other programs use virtual devices", sim_serve);
   serve
       ->add_option("PROFILE", o.profiles,
-                   "as behind sim: in --device, or board:FIRMWARE; several make several devices")
+                   "as behind sim: in --device, or board:FIRMWARE; several make several")
       ->required()
       ->type_name("");
   auto* where = serve->add_option_group("where");
