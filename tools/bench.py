@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import bench_board
+
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 OUTPUT = pathlib.Path(sys.argv[2])
 SUREFLASH = str(BUILD / "sureflash")
@@ -28,7 +30,11 @@ BASE = "0x08000000"
 SIZE = 256 * 1024
 F405_SIZE = 1024 * 1024
 # Poll time = operation time; every page in use, so that nobody can skip an erase.
-CHIP = "stm32f105,clock=real,poll=datasheet,fill=noise,functional=each"
+CHIP = "stm32f105,clock=real,poll=datasheet,functional=each"
+# fwupd 2.0 does not erase the last sector of an image and reads one block past its end
+# (tests/conformance/fwupd_test.cpp): it needs the image's last page blank, and a page after it.
+PAGE = 2048
+SIZE_FOR_FWUPD = SIZE - PAGE
 F405 = "stm32f405,clock=real,fill=noise"
 MANY = 16
 RUNS = 3
@@ -55,14 +61,24 @@ def firmware(folder, size=SIZE):
     path = folder / "firmware.bin"
     path.write_bytes(data)
     subprocess.run([SUREFLASH, "image", "convert", str(path), str(folder / "firmware.dfuse"),
-                    "--base", BASE], check=True, stdout=subprocess.DEVNULL)
+                    "--base", BASE, "--usb-id", "0483:df11"], check=True, stdout=subprocess.DEVNULL)
     return path
+
+
+def chip_in_use(folder, used):
+    """A chip whose flash holds `used` bytes that have to go."""
+    old = folder / "old.bin"
+    old.write_bytes(random.Random(2).randbytes(used))
+    subprocess.run([SUREFLASH, "program", str(old), "--base", BASE, "--data", "--yes", "--device",
+                    f"sim:stm32f105,poll=0,state={folder}/chip"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return f"{CHIP},state={folder}/chip"
 
 
 class Served:
     """Virtual chips in a testbed of their own."""
 
-    def __init__(self, folder, chips=(CHIP,)):
+    def __init__(self, folder, chips):
         self.log = open(folder / "serve.json", "w+")
         self.process = subprocess.Popen(
             [SUREFLASH, "sim", "serve", *chips, "--testbed", str(folder / "t"), "--json"],
@@ -131,14 +147,14 @@ def commands(folder, image, env):
             "dfu", "--force", "--allow-reinstall", "--no-device-prompt", "--no-reboot-check"], fwupd
 
 
-def side_by_side():
+def side_by_side(size, used):
     rows = {}
     for _ in range(RUNS):
         for index in range(4):
             with tempfile.TemporaryDirectory(dir="/tmp", prefix="sf-bench-") as name:
                 folder = pathlib.Path(name)
-                image = firmware(folder)
-                served = Served(folder)
+                image = firmware(folder, size)
+                served = Served(folder, [chip_in_use(folder, used)])
                 listed = list(commands(folder, image, served.env))
                 if index >= len(listed):
                     served.stop()
@@ -157,8 +173,8 @@ def median(rows, what):
     return statistics.median(getattr(row, what) for row in rows)
 
 
-def side_by_side_table():
-    rows = side_by_side()
+def side_by_side_table(size, used):
+    rows = side_by_side(size, used)
     reference = median(rows["sureflash program (verified)"], "wall")
     lines = ["| program | wall time | of sureflash | CPU time | peak memory (upper bound) | control transfers |",
              "|---|---|---|---|---|---|"]
@@ -201,11 +217,11 @@ def many_table():
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="sf-bench-") as name:
         folder = pathlib.Path(name)
         image = firmware(folder)
-        served = Served(folder, [f"{CHIP},seed={n}" for n in range(MANY)])
+        served = Served(folder, [f"{CHIP},fill=noise,seed={n}" for n in range(MANY)])
         time.sleep(1.0)
         one = Measured([SUREFLASH, "program", str(image), "--base", BASE, "--yes", "--device", "1-1"], served.env)
         served.stop()
-        served = Served(folder, [f"{CHIP},seed={n}" for n in range(MANY)])
+        served = Served(folder, [f"{CHIP},fill=noise,seed={n}" for n in range(MANY)])
         time.sleep(1.0)
         many = Measured([SUREFLASH, "program", str(image), "--base", BASE, "--yes", "--all"], served.env)
         served.stop()
@@ -280,10 +296,15 @@ blocks cost 12.8 s, whatever the host does. To ask earlier would be quicker, but
 
 ## Beside other programs
 
-The same virtual STM32F105 with real-time data sheet timing (poll time = operation time, every page in use), the same
-256 KiB, through the testbed; whole processes, median of {RUNS}.
+The same virtual STM32F105 with real-time data sheet timing (poll time = operation time), through the testbed; whole
+processes, median of {RUNS}. First the whole flash, 256 KiB, every page in use before:
 
-{side_by_side_table()}
+{side_by_side_table(SIZE, SIZE)}
+
+fwupd 2.0 cannot program that image: it does not erase the last sector, and reads one block past the end. So the same
+with 254 KiB, of which the last page was blank before:
+
+{side_by_side_table(SIZE_FOR_FWUPD, SIZE_FOR_FWUPD - PAGE)}
 
 The chip shows a functional descriptor after each alternate setting here, since fwupd 2.0 cannot use the true layout
 (one at the end, two alternate settings). The other programs do not care. A program without a row failed in this run. From npm: {WEBDFU or "nothing could be installed"}.
@@ -304,6 +325,10 @@ which most is there already.
 Through the testbed, where a preloaded library makes every ioctl a conversation over a socket, and where every device always
 looks as if it had something to tell: libusb asks all of them each time. Most of the time in the kernel is that; a real kernel
 wakes a program once for each transfer. Runs gave 9 % to 14 %, by what else the machine had to do. One transfer costs dfu-util about the same here (CPU time by transfers, above).
+
+## The virtual board
+
+{bench_board.section(BUILD)}
 
 ## The process
 

@@ -185,6 +185,16 @@ TEST_F(Cli, Image) {
   EXPECT_EQ(
       golden("image-convert", {"image", "convert", "app.bin", "app.hex", "--base", kBase}).exit, 0);
   EXPECT_EQ(golden("image-info-hex", {"image", "info", "app.hex", "--json"}).exit, 0);
+  EXPECT_EQ(command({"image", "convert", "app.bin", "app.dfuse", "--base", kBase, "--usb-id",
+                     "0483:df11"})
+                .exit,
+            0);
+  // DFU 1.1, appendix B: bcdDevice, idProduct, idVendor at the start of the suffix.
+  EXPECT_EQ(file_tail("app.dfuse", 16).substr(2, 4), "\x11\xDF\x83\x04");
+  EXPECT_EQ(golden("image-convert-usb-id",
+                   {"image", "convert", "app.bin", "app.dfuse", "--base", kBase, "--usb-id", "x"})
+                .exit,
+            2);
   EXPECT_EQ(golden("image-convert-unknown", {"image", "convert", "app.hex", "app.xyz"}).exit, 6);
 }
 

@@ -124,6 +124,28 @@ TEST_F(Fwupd, ToolFailsWithAnEvenNumberOfAlternateSettings) {
   EXPECT_NE(flash(0, image.size()), image);
 }
 
+TEST_F(Fwupd, ToolDoesNotEraseTheLastSector) {
+  // fwupd 2.0.20 sends no erase for the sector of the last chunk: it works on blank flash only, and
+  // reading back finds it. When this test fails, fwupd has been mended.
+  plug("stm32f105,poll=0,functional=each,fill=noise");
+  const Bytes image = write_dfuse("fw.dfuse", 64 * 1024);
+  const Outcome done = install("fw.dfuse");
+  EXPECT_NE(done.status, 0);
+  EXPECT_THAT(done.output, HasSubstr("@ 0xf800")) << "of 32 sectors of 2 KiB";
+  constexpr std::size_t kAllButTheLast = 62 * 1024;
+  EXPECT_EQ(flash(0, kAllButTheLast), Bytes(image.begin(), image.begin() + kAllButTheLast));
+}
+
+TEST_F(Fwupd, ToolReadsPastTheEndOfAnImageThatFillsTheFlash) {
+  // fwupd 2.0.20 reads one block more than it wrote. When this test fails, fwupd has been mended.
+  plug("stm32f105,poll=0,functional=each");
+  const Bytes image = write_dfuse("fw.dfuse", 256 * 1024);
+  const Outcome done = install("fw.dfuse");
+  EXPECT_NE(done.status, 0);
+  EXPECT_THAT(done.output, HasSubstr("cannot upload data"));
+  EXPECT_EQ(flash(0, image.size()), image);
+}
+
 TEST_F(Fwupd, ToolFindsSilentWriteProtectionByReadingBack) {
   plug("stm32f105,poll=0,functional=each,wrp=0-3,fill=app");
   const Bytes before = flash(0, 8192);

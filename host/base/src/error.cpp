@@ -97,6 +97,8 @@ Entry entry(Errc code) {
       return {"misaligned", "the address is not aligned"};
     case Errc::NeedsConsent:
       return {"needs-consent", "this needs consent"};
+    case Errc::EntryCodeDiffers:
+      return {"entry-code-differs", "the update changes the code that enters DFU mode"};
     case Errc::WriteProtected:
       return {"write-protected", "the memory is write-protected"};
     case Errc::ReadProtected:

@@ -39,7 +39,8 @@ TEST(Chips, HaveWhatEveryLineHas) {
     EXPECT_GE(chip.write_alignment, 4U) << "AN2606, 4.6";
     EXPECT_EQ(chip.erased_value, chip.family == "L0" || chip.family == "L1" ? 0x00 : 0xFF);
     EXPECT_TRUE(chip.loader_ids[0] == 0 || chip.loader_id_address != 0);
-    for (const SectorRun& run : std::as_const(chip).flash_map().runs()) {
+    const MemoryMap map = chip.flash_map();
+    for (const SectorRun& run : map.runs()) {
       const Times erase = chip.erase_time(run.sector_size);
       if (chip.sector_erase.known()) {
         EXPECT_TRUE(erase.known()) << run.sector_size;

@@ -25,6 +25,8 @@ Io io(sim::Handshake handshake) {
       return Io::Timeout;
     case sim::Handshake::Gone:
       return Io::Disconnected;
+    case sim::Handshake::Babble:
+      return Io::Failed;
   }
   return Io::Failed;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "order.hpp"
 #include "strategy.hpp"
 
 #include "sureflash/base/text.hpp"
@@ -126,148 +127,65 @@ Result<image::Image> padded(const image::Image& image, const Target& target, std
   return result;
 }
 
-bool is_blank(ByteView bytes, std::uint8_t erased_value) {
-  return std::ranges::all_of(bytes, [&](std::uint8_t b) { return b == erased_value; });
+/// The cheaper one of those that are allowed. Where everything reads blank, perhaps because a mass
+/// erase was cut short, the sectors to compare with are all of them.
+bool wiping_pays(const Target& target, const Area& area, const Plan& plan, const Plan& wiping,
+                 bool all_blank, const Guard& guard, Plan untouched) {
+  if (!wiping.estimate.known) return false;
+  if (!all_blank) return wiping.estimate.total() < plan.estimate.total();
+  lay_out(target, guard, untouched);
+  return wiping.estimate.total() < estimate(target, area.map, untouched).total();
 }
 
-void append(std::vector<AddressRange>& runs, AddressRange range) {
-  if (range.empty()) return;
-  if (!runs.empty() && runs.back().end == range.begin) {
-    runs.back().end = range.end;
-  } else {
-    runs.push_back(range);
-  }
-}
-
-/// `block` without what is kept: sectors may be smaller than a block (L0, L1).
-void append_unkept(std::vector<AddressRange>& runs, std::span<const AddressRange> kept,
-                   AddressRange block) {
-  for (const AddressRange& k : kept) {
-    const AddressRange same = block.intersection(k);
-    if (same.empty()) continue;
-    append(runs, {block.begin, same.begin});
-    block.begin = same.end;
-  }
-  append(runs, block);
-}
-
-/// Runs of blocks that are not blank, leaving out `commit` and what is kept.
-std::vector<AddressRange> write_runs(const Plan& plan, std::uint16_t transfer_size) {
-  std::vector<AddressRange> runs;
-  for (const image::Segment& segment : plan.payload.segments()) {
-    AddressRange left = segment.range();
-    if (left.begin == plan.commit.begin) left.begin = plan.commit.end;
-    while (!left.empty()) {
-      // Blocks end at multiples of the transfer size, so that a sector is whole blocks.
-      const std::uint64_t end =
-          std::min(left.end, (left.begin / transfer_size + 1) * transfer_size);
-      const AddressRange block{left.begin, end};
-      const ByteView bytes =
-          ByteView(segment.data).subspan(block.begin - segment.address, block.size());
-      append_unkept(runs, plan.kept, is_blank(bytes, plan.erased_value) ? AddressRange{} : block);
-      left.begin = end;
-    }
-  }
-  return runs;
-}
-
-void order_for_safety(Plan& plan, AddressRange vector_sector) {
-  // First erased, last written: see the header.
-  std::ranges::stable_partition(plan.erase,
-                                [&](const AddressRange& r) { return r == vector_sector; });
-  std::vector<AddressRange> others;
-  std::vector<AddressRange> vector_runs;
-  for (const AddressRange& run : plan.write) {
-    append(vector_runs, run.intersection(vector_sector));
-    if (run.begin < vector_sector.begin) append(others, {run.begin, vector_sector.begin});
-    if (run.end > vector_sector.end) {
-      append(others, {std::max(run.begin, vector_sector.end), run.end});
-    }
-  }
-  plan.write = std::move(others);
-  plan.write.insert(plan.write.end(), vector_runs.begin(), vector_runs.end());
-  plan.write.push_back(plan.commit);
-}
-
-std::vector<AddressRange> uncovered(const Plan& plan) {
-  std::vector<AddressRange> result;
-  std::vector<AddressRange> sectors = plan.erase;
-  std::ranges::sort(sectors, {}, &AddressRange::begin);
-  for (AddressRange sector : sectors) {
-    for (const image::Segment& segment : plan.payload.segments()) {
-      const AddressRange part = segment.range().intersection(sector);
-      if (part.empty()) continue;
-      append(result, {sector.begin, part.begin});
-      sector.begin = part.end;
-    }
-    append(result, sector);
-  }
-  return result;
-}
-
-/// Takes out of `plan` what the survey makes needless. If anything is to be written, the sector of
-/// the vector table is erased and written as well: half an application never starts.
-void leave_out(Plan& plan, const Survey& survey) {
-  const auto is_in = [](const std::vector<AddressRange>& sectors, const AddressRange& sector) {
-    return std::ranges::find(sectors, sector) != sectors.end();
-  };
-  const AddressRange vectors = plan.erase.front();
-  const bool all_equal = std::ranges::all_of(
-      plan.erase, [&](const AddressRange& sector) { return is_in(survey.equal, sector); });
-  std::vector<AddressRange> erase;
-  for (const AddressRange& sector : plan.erase) {
-    if (sector == vectors && !all_equal) {
-      erase.push_back(sector);
-    } else if (is_in(survey.equal, sector)) {
-      for (const image::Segment& s : plan.payload.segments()) {
-        append(plan.kept, s.range().intersection(sector));
-      }
-    } else if (!is_in(survey.blank, sector)) {
-      erase.push_back(sector);
-    }
-  }
-  plan.erase = std::move(erase);
-}
-
-/// Where the way to erase is known: what is written, in which order.
-void lay_out(const Target& target, AddressRange vector_sector, Plan& plan) {
-  if (plan.erase.empty()) return;
-  plan.write = write_runs(plan, target.transfer_size());
-  order_for_safety(plan, vector_sector);
-  plan.also_erased = uncovered(plan);
-}
-
-/// Sector by sector, or all at once: the cheaper one of those that are allowed.
+/// Sector by sector, or all at once.
 void choose(const Target& target, const Area& area, Plan& plan, const PlanOptions& options) {
-  const AddressRange vector_sector = plan.erase.front();
   const std::vector<AddressRange> touched = plan.erase;
+  const Guard guard = find_guard(target, plan);
   const std::vector<AddressRange> all = area.map.sectors(area.map.bounds());
+  const bool all_blank = options.survey && options.survey->blank == touched;
+  const Plan untouched = plan;
   Plan wiping = plan;
-  if (options.survey) leave_out(plan, *options.survey);
-  lay_out(target, vector_sector, plan);
+  if (options.survey) leave_out(plan, guard.sector, options);
+  lay_out(target, guard, plan);
   plan.estimate = estimate(target, area.map, plan);
 
   wiping.erase = all;
   wiping.mass_erase = true;
-  lay_out(target, vector_sector, wiping);
+  lay_out(target, guard, wiping);
   wiping.estimate = estimate(target, area.map, wiping);
 
   Alternative sectors{"sector erase", false, plan.estimate, {}};
   Alternative mass{"mass erase", false, wiping.estimate, {}};
   mass.reason =
-      reason_against_mass_erase(target, area, touched.size() == all.size() || options.may_wipe);
-  const bool faster = wiping.estimate.known && wiping.estimate.total() < plan.estimate.total();
+      plan.entry.way == WayBack::EntryCode ? "it would erase the code that enters DFU mode"
+      : options.repair                     ? "a repair touches only what differs"
+                                           : reason_against_mass_erase(
+                                                 target, area, touched.size() == all.size() || options.may_wipe);
+  const bool faster = wiping_pays(target, area, plan, wiping, all_blank, guard, untouched);
   if (mass.reason.empty() && !faster) mass.reason = "not faster";
   mass.chosen = mass.reason.empty() && !plan.nothing_to_write();
   if (plan.nothing_to_write()) mass.reason = "nothing is to be written";
   sectors.chosen = !mass.chosen;
   if (mass.chosen) {
-    sectors.reason = "slower";
+    sectors.reason = all_blank ? "an erase that was cut short may look blank" : "slower";
     plan = std::move(wiping);
     plan.alternatives = {std::move(mass), std::move(sectors)};
   } else {
     plan.alternatives = {std::move(sectors), std::move(mass)};
   }
+}
+
+Result<void> check_entry(const Plan& plan, const EntryOptions& options) {
+  if (!options.keep) return {};
+  if (plan.entry.way != WayBack::EntryCode) {
+    return fail(Error(Errc::Usage,
+                      "--keep-entry needs code to keep: name it with --entry, or in "
+                      "the information block of the image")
+                    .in(Stage::Plan));
+  }
+  if (plan.entry.rewritten.empty()) return {};
+  return fail(at(Errc::EntryCodeDiffers, plan.entry.rewritten.front(),
+                 "what is there differs from the image, or was not compared"));
 }
 
 }  // namespace
@@ -332,13 +250,13 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
     TRY(check_vectors(target, image, start));
   }
 
-  const std::uint64_t commit_size = std::max<std::uint64_t>(kCommitBytes, target.write_unit());
-  plan.commit =
-      plan.payload.segments().front().range().intersection(AddressRange::sized(start, commit_size));
+  TRY_ASSIGN(plan.entry, find_entry(target, area->map, image, options.entry));
   for (const image::Segment& s : plan.payload.segments()) plan.verify.push_back(s.range());
   TRY(check_width(target, options.width));
   plan.width = options.width;
   choose(target, *area, plan, options);
+  TRY(check_entry(plan, options.entry));
+  describe_interruption(target, area->map, plan);
   plan.warnings = image.warnings;
   return plan;
 }

@@ -25,23 +25,25 @@ class Programmer {
  public:
   Programmer(Session& session, const Plan& plan, Observations& observations)
       : session_(session), plan_(plan), seen_(observations) {
-    blocks_ = blocks(plan.write);
+    urgent_blocks_ = blocks(std::span(plan.write).first(plan.urgent_writes));
+    blocks_ = blocks(std::span(plan.write).subspan(plan.urgent_writes));
     if (plan.nothing_to_write()) return;
-    // The trial: the first block of the vector table's sector that is not the commit.
-    const auto it = std::ranges::find_if(blocks_, [&](const AddressRange& b) {
-      return plan.erase.front().contains(b) && b != plan.commit;
-    });
-    trial_ = it != blocks_.end() ? *it : plan.commit;
+    trial_ = trial_in(urgent_blocks_);
+    if (trial_.empty()) trial_ = trial_in(blocks_);
+    // What comes last cannot be tried first, unless it is all there is.
+    if (trial_.empty() && urgent_blocks_.size() + blocks_.size() == 1) trial_ = plan.commit;
   }
 
   Task<Outcome> run() {
     co_await state_supply();
     co_await session_.open();
-    const Duration began = co_await time_of_last_answer();
-    if (!plan_.nothing_to_write()) co_await erase_all_sectors();
-    const Duration erased = co_await time_of_last_answer();
-    if (!plan_.nothing_to_write()) co_await write_all_blocks();
-    const Duration written = co_await time_of_last_answer();
+    if (!plan_.nothing_to_write()) {
+      co_await erase_sectors(0, plan_.urgent_erases);
+      co_await write_blocks(urgent_blocks_);
+      if (!urgent_blocks_.empty()) co_await look_at_urgent_erases();
+      co_await erase_sectors(plan_.urgent_erases, plan_.erase.size());
+      co_await write_blocks(blocks_);
+    }
     Outcome outcome;
     if (readable_) {
       outcome = co_await compare(session_, plan_.payload, seen_);
@@ -50,13 +52,21 @@ class Programmer {
     }
     outcome.bytes_erased = bytes_erased_;
     outcome.bytes_written = bytes_written_;
-    outcome.erase_time = erased - began;
-    outcome.write_time = written - erased;
+    outcome.erase_time = erase_time_;
+    outcome.write_time = write_time_;
     outcome.warnings = std::move(warnings_);
     co_return outcome;
   }
 
  private:
+  /// A block of the sector that is erased first, and not the commit.
+  AddressRange trial_in(std::span<const AddressRange> blocks) const {
+    const auto it = std::ranges::find_if(blocks, [&](const AddressRange& b) {
+      return plan_.erase.front().contains(b) && b != plan_.commit;
+    });
+    return it != blocks.end() ? *it : AddressRange{};
+  }
+
   std::vector<AddressRange> blocks(std::span<const AddressRange> runs) const {
     std::vector<AddressRange> result;
     const std::uint64_t size = session_.target().transfer_size();
@@ -98,9 +108,12 @@ class Programmer {
     co_await fail(Error(Errc::EraseHadNoEffect, "mass erase").in(Stage::Erase, trial_));
   }
 
-  Task<> erase_all_sectors() {
+  /// Erases plan_.erase[first..last); the trial is part of the first one.
+  Task<> erase_sectors(std::size_t first, std::size_t last) {
+    if (first == last || everything_is_erased_) co_return;
+    const Duration began = co_await time_of_last_answer();
     const std::uint64_t total = plan_.bytes_to_erase();
-    for (std::size_t i = 0; i < plan_.erase.size(); ++i) {
+    for (std::size_t i = first; i < last && !everything_is_erased_; ++i) {
       const AddressRange sector = plan_.erase[i];
       co_await session_.progress({Progress::Activity::Erasing, bytes_erased_, total, sector});
       if (i == 0) {
@@ -112,19 +125,35 @@ class Programmer {
       bytes_erased_ += sector.size();
       if (plan_.mass_erase) {
         co_await erase_at_once();
-        break;
-      }
-      if (i == 1) co_await look_for_trial();
-      if (seen_.erased_too_much) write_kept_as_well();
-      if (seen_.erased_too_much && i + 1 < plan_.erase.size()) {
-        // Erasing the rest would take minutes and destroy the same again (dfuse.md 7.3).
-        warnings_.emplace_back(
-            "the device erases all of its application memory on every erase command; the "
-            "remaining erase commands were left out");
-        break;
+        everything_is_erased_ = true;
+      } else {
+        // Between erasing and writing urgent sectors there is no time to look.
+        if (i == 1 && plan_.urgent_erases == 0) co_await look_for_trial();
+        if (seen_.erased_too_much) erased_everything(i);
       }
     }
-    co_await session_.progress({Progress::Activity::Erasing, total, total, plan_.erase.back()});
+    if (last == plan_.erase.size()) {
+      co_await session_.progress({Progress::Activity::Erasing, total, total, plan_.erase.back()});
+    }
+    erase_time_ += co_await time_of_last_answer() - began;
+  }
+
+  /// Before anything else is erased: it would wipe what is urgent again.
+  Task<> look_at_urgent_erases() {
+    if (plan_.urgent_erases < 2 || seen_.erased_too_much) co_return;
+    co_await look_for_trial();
+    if (seen_.erased_too_much) erased_everything(plan_.urgent_erases - 1);
+  }
+
+  /// After erase number `i`: erasing the rest would take minutes and destroy the same again
+  /// (dfuse.md 7.3).
+  void erased_everything(std::size_t i) {
+    everything_is_erased_ = true;
+    write_kept_as_well();
+    if (i + 1 == plan_.erase.size()) return;
+    warnings_.emplace_back(
+        "the device erases all of its application memory on every erase command; the "
+        "remaining erase commands were left out");
   }
 
   /// What was to be kept is lost as well: it goes first, so that the order stays safe.
@@ -185,6 +214,8 @@ class Programmer {
 
   /// Writes the trial block and looks whether it was stored.
   Task<> trial_write() {
+    if (trial_.empty()) co_await judge_erase();
+    if (trial_.empty()) co_return;
     co_await write_block(trial_);
     const auto actual = co_await try_read(trial_);
     const ByteView expected = bytes_of(plan_.payload, trial_);
@@ -200,6 +231,13 @@ class Programmer {
     }
     co_await judge_trial();
     trial_is_stored_ = true;
+  }
+
+  /// Nothing is to be written into the sector that was erased first.
+  Result<void> judge_erase() {
+    readable_ = seen_.after_erase != ReadBack::Refused;
+    if (!readable_ || seen_.after_erase == ReadBack::Blank) return {};
+    return fail(Error(Errc::EraseHadNoEffect).in(Stage::Erase, plan_.erase.front()));
   }
 
   Task<> judge_trial() {
@@ -240,7 +278,8 @@ class Programmer {
 
   /// After the second erase: an erase that wipes everything has wiped the trial block.
   Task<> look_for_trial() {
-    if (!readable_ || session_.is_blank(bytes_of(plan_.payload, trial_))) co_return;
+    if (!readable_ || trial_.empty() || session_.is_blank(bytes_of(plan_.payload, trial_)))
+      co_return;
     const auto actual = co_await try_read(trial_);
     if (!actual || !session_.is_blank(*actual)) co_return;
     seen_.erased_too_much = true;
@@ -248,14 +287,19 @@ class Programmer {
     bytes_written_ -= trial_.size();
   }
 
-  Task<> write_all_blocks() {
+  Task<> write_blocks(const std::vector<AddressRange>& blocks) {
+    if (blocks.empty()) co_return;
+    const Duration began = co_await time_of_last_answer();
     const std::uint64_t total = plan_.bytes_to_write();
-    for (const AddressRange& block : blocks_) {
+    for (const AddressRange& block : blocks) {
       if (block == trial_ && trial_is_stored_) continue;
       co_await session_.progress({Progress::Activity::Writing, bytes_written_, total, block});
       co_await write_block(block);
     }
-    co_await session_.progress({Progress::Activity::Writing, total, total, plan_.commit});
+    if (&blocks == &blocks_) {
+      co_await session_.progress({Progress::Activity::Writing, total, total, blocks.back()});
+    }
+    write_time_ += co_await time_of_last_answer() - began;
   }
 
   Task<> write_block(AddressRange block) {
@@ -286,11 +330,15 @@ class Programmer {
   Session& session_;
   const Plan& plan_;
   Observations& seen_;
+  std::vector<AddressRange> urgent_blocks_;
   std::vector<AddressRange> blocks_;
   AddressRange trial_;
   AddressRange neighbour_;
   bool trial_is_stored_ = false;
   bool readable_ = true;
+  bool everything_is_erased_ = false;
+  Duration erase_time_{};
+  Duration write_time_{};
   std::uint64_t bytes_erased_ = 0;
   std::uint64_t bytes_written_ = 0;
   std::vector<std::string> warnings_;

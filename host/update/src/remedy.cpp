@@ -92,6 +92,11 @@ Remedy remedy(const Error& error) {
       return {"choose an address that is a multiple of 4", {}};
     case Errc::NeedsConsent:
       return {"add --yes to allow it", {}};
+    case Errc::EntryCodeDiffers:
+      return {
+          "without --keep-entry it is rewritten first; the plan says for how long the unit is at "
+          "risk",
+          "recovery/interrupted-update.md"};
     case Errc::WriteProtected:
       return {"the option bytes protect these sectors; removing that is a decision of its own",
               "recovery/write-protection.md"};

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "order.hpp"
 #include "session.hpp"
 
 namespace sureflash::update {
@@ -15,31 +16,46 @@ constexpr Duration kProgramPerByteGuess = 8us;
 /// Reads sector after sector, each only as long as it may still be equal or blank.
 class Surveyor {
  public:
-  Surveyor(Session& session, const Plan& plan) : session_(session), plan_(plan) {}
+  Surveyor(Session& session, const Plan& plan, bool repair)
+      : session_(session), plan_(plan), repair_(repair) {}
 
   Task<Survey> run() {
     const Duration began = co_await time_of_last_answer();
     const Duration allowed =
         plan_.estimate.known ? plan_.estimate.total() / kShareInVain : kInVainUnknownChip;
     const std::uint64_t total = plan_.bytes_to_erase();
-    std::vector<AddressRange> sectors = plan_.erase;
-    std::ranges::sort(sectors, {}, &AddressRange::begin);
+    const std::vector<AddressRange> sectors = in_order();
     std::uint64_t done = 0;
     for (const AddressRange& sector : sectors) {
       co_await session_.progress({Progress::Activity::Reading, done, total, sector});
       co_await look_at(sector);
       done += sector.size();
       result_.took = co_await time_of_last_answer() - began;
-      if (in_vain_ > saved_ + allowed) {
+      if (!must_be_read(sector) && in_vain_ > saved_ + allowed) {
         result_.stopped = true;
         break;
       }
     }
     co_await session_.progress({Progress::Activity::Reading, total, total, sectors.back()});
+    for (auto* list : {&result_.equal, &result_.blank}) {
+      std::ranges::sort(*list, {}, &AddressRange::begin);
+    }
     co_return std::move(result_);
   }
 
  private:
+  /// Entry code first: whether it may stay is worth more than time.
+  std::vector<AddressRange> in_order() const {
+    std::vector<AddressRange> sectors = plan_.erase;
+    std::ranges::sort(sectors, [&](const AddressRange& a, const AddressRange& b) {
+      return std::pair(!must_be_read(a), a.begin) < std::pair(!must_be_read(b), b.begin);
+    });
+    return sectors;
+  }
+  bool must_be_read(const AddressRange& sector) const {
+    return repair_ || contains(plan_.entry.sectors, sector);
+  }
+
   Task<> look_at(AddressRange sector) {
     const Duration began = co_await time_of_last_answer();
     bool equal = true;
@@ -51,6 +67,10 @@ class Surveyor {
       const Bytes actual = co_await session_.read(block);
       result_.bytes_read += block.size();
       blank = blank && session_.is_blank(actual);
+      if (block.contains(plan_.commit)) {
+        result_.unfinished = session_.is_blank(
+            ByteView(actual).subspan(plan_.commit.begin - block.begin, plan_.commit.size()));
+      }
       equal = equal && holds_image(block, actual);
     }
     if (equal) {
@@ -60,7 +80,7 @@ class Surveyor {
     } else if (blank) {
       result_.blank.push_back(sector);
       saved_ += erase_time(sector);
-    } else {
+    } else if (!must_be_read(sector) && !sector.contains(plan_.start)) {
       in_vain_ += co_await time_of_last_answer() - began;
     }
   }
@@ -84,6 +104,7 @@ class Surveyor {
 
   Session& session_;
   const Plan& plan_;
+  bool repair_;
   Survey result_;
   Duration saved_{};
   Duration in_vain_{};
@@ -93,6 +114,7 @@ class Surveyor {
 
 Task<Survey> survey(const Target& target, const image::Image& image, PlanOptions options) {
   options.survey.reset();
+  options.entry.keep = false;
   auto made = make_plan(target, image, options);
   if (!made) co_return fail(std::move(made).error());
   // Only what would be erased sector by sector can be left out.
@@ -109,7 +131,7 @@ Task<Survey> survey(const Target& target, const image::Image& image, PlanOptions
   if (!readable) co_return Survey{};
   Session session(target, plan.alt_setting);
   co_await session.open();
-  Surveyor surveyor(session, plan);
+  Surveyor surveyor(session, plan, options.repair);
   auto found = co_await caught(surveyor.run());
   if (found) co_return *std::move(found);
   Error error = std::move(found).error();

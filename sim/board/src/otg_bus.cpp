@@ -15,6 +15,11 @@ bool OtgFs::pulled_up() const {
 }
 
 void OtgFs::begin_bus_reset() {
+  if ((s_.gccfg & gccfg::kVbusbsen) == 0 && pulled_up()) {
+    report(
+        "GCCFG.VBUSBSEN is off: what an F105 does then is not known; this board takes the "
+        "session for valid");
+  }
   s_.in_reset = true;
   s_.gint |= gint::kUsbrst;
   s_.suspended = s_.wakeup = false;

@@ -331,11 +331,6 @@ void OtgFs::write_gccfg(std::uint32_t value) {
   if ((value & gccfg::kNovbussens) != 0) {
     report("GCCFG bit 21 (NOVBUSSENS) is for F2 and F4; STM32F105 has no such bit");
   }
-  if ((s_.gccfg & (gccfg::kPwrdwn | gccfg::kVbusbsen)) == gccfg::kPwrdwn) {
-    report(std::string("GCCFG.VBUSBSEN is off: what an F105 then does is not known; this board ") +
-           (switches_.session_without_sensing ? "takes the session for valid"
-                                              : "never sees a session"));
-  }
   update_session();
 }
 
@@ -479,6 +474,10 @@ void OtgFs::update_session() {
   if (before && !s_.session) {
     s_.gotgint |= gotgint::kSedet;
     s_.connected = false;
+  }
+  if (!switches_.session_without_sensing && powered && (s_.gccfg & gccfg::kVbusbsen) == 0 &&
+      (s_.gahbcfg & gahbcfg::kGint) != 0) {
+    report("GCCFG.VBUSBSEN is off: this board never sees a session then");
   }
   if (s_.session && (s_.dctl & dctl::kSdis) == 0 && !s_.usb_clock) {
     report("cannot connect: RCC does not give the core its 48 MHz");

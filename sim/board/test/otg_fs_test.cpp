@@ -67,6 +67,8 @@ TEST_F(OtgFsTest, WithoutSensingTheSessionIsASwitch) {
   otg.set_usb_clock(true);
   otg.write(0x038, 1U << 16);
   EXPECT_TRUE(otg.pulled_up());
+  EXPECT_THAT(reports, IsEmpty()) << "drivers turn sensing on later";
+  otg.begin_bus_reset();
   EXPECT_THAT(reports.at(0), HasSubstr("VBUSBSEN is off"));
   OtgFs strict({}, {.session_without_sensing = false});
   strict.set_usb_clock(true);

@@ -170,6 +170,15 @@ bool Chip::application_plausible(std::uint32_t base) const {
   return stack_in_ram && *stack % 4 == 0 && *entry % 2 == 1 && flash_.range().contains(*entry);
 }
 
+void Chip::restore(const State& state) {
+  operations_ = state.operations;
+  flash_ = state.flash;
+  option_flash_ = state.option_flash;
+  options_ = state.options;
+  user_protection_ = state.user_protection;
+  ram_ = state.ram;
+}
+
 void Chip::load_option_bytes(ByteView bytes) {
   option_flash_.load(option_flash_.geometry().base, bytes);
   reset();

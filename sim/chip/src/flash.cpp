@@ -10,7 +10,8 @@ Flash::Flash(FlashGeometry geometry, FlashOperations& operations)
       operations_(&operations),
       bytes_(range_.size(), geometry_.erased),
       protected_(geometry_.sector_count()),
-      wear_(geometry_.sector_count()) {}
+      wear_(geometry_.sector_count()),
+      weak_(geometry_.sector_count()) {}
 
 void Flash::read(std::uint32_t address, ByteSpan out) const {
   const std::size_t offset = address - geometry_.base;
@@ -43,6 +44,9 @@ FlashResult Flash::program(std::uint32_t address, ByteView unit) {
   const FlashFault fault = operations_->begin(FlashOperation::Program);
   if (fault == FlashFault::CutBefore) return {FlashOutcome::PowerLost, {}};
   if (fault == FlashFault::DropWrite) return {FlashOutcome::Ok, duration};
+  if (fault == FlashFault::CutDuring || fault == FlashFault::CutLate) {
+    weak_[geometry_.sector_at(address)->index] = true;
+  }
   if (fault == FlashFault::CutDuring) {
     tear_program(offset, unit);
     apply_stuck_bits();
@@ -59,7 +63,9 @@ FlashResult Flash::program(std::uint32_t address, ByteView unit) {
     bytes_[offset + r % unit.size()] ^= static_cast<std::uint8_t>(1U << (r >> 32) % 8);
   }
   apply_stuck_bits();
-  if (fault == FlashFault::CutAfter) return {FlashOutcome::PowerLost, duration};
+  if (fault == FlashFault::CutAfter || fault == FlashFault::CutLate) {
+    return {FlashOutcome::PowerLost, duration};
+  }
   return {FlashOutcome::Ok, duration};
 }
 
@@ -84,7 +90,9 @@ FlashResult Flash::erase(AddressRange range, Duration duration) {
   if (fault == FlashFault::CutBefore) return {FlashOutcome::PowerLost, {}};
   if (fault == FlashFault::SkipErase) return {FlashOutcome::Ok, duration};
   for (std::size_t i = 0; i < wear_.size(); ++i) {
-    if (range.contains(geometry_.sector(i).range)) ++wear_[i];
+    if (!range.contains(geometry_.sector(i).range)) continue;
+    ++wear_[i];
+    weak_[i] = fault == FlashFault::CutDuring || fault == FlashFault::CutLate;
   }
   const std::size_t offset = range.begin - range_.begin;
   if (fault == FlashFault::CutDuring) {
@@ -94,7 +102,8 @@ FlashResult Flash::erase(AddressRange range, Duration duration) {
   }
   std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), range.size(), geometry_.erased);
   apply_stuck_bits();
-  if (fault == FlashFault::CutAfter) return {FlashOutcome::PowerLost, duration};
+  if (fault == FlashFault::CutAfter || fault == FlashFault::CutLate)
+    return {FlashOutcome::PowerLost, duration};
   return {FlashOutcome::Ok, duration};
 }
 

@@ -56,6 +56,12 @@ std::uint32_t FpecF1::read(std::uint32_t offset, Duration now) const {
   }
 }
 
+bool FpecF1::irq(Duration now) const {
+  const std::uint32_t status = read(kSr, now);
+  const bool error = (status & (kPgErr | kWrPrtErr)) != 0 && (cr_ & kErrIe) != 0;
+  return error || ((status & kEop) != 0 && (cr_ & kEopIe) != 0);
+}
+
 BusAccess FpecF1::feed_key(Lock& lock, std::uint32_t value) {
   if (lock == Lock::Open) return BusAccess::Ok;
   if (lock == Lock::Locked && value == kKey1) {

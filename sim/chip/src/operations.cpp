@@ -5,7 +5,7 @@ namespace {
 
 bool is_cut(FlashFault kind) {
   return kind == FlashFault::CutBefore || kind == FlashFault::CutDuring ||
-         kind == FlashFault::CutAfter;
+         kind == FlashFault::CutAfter || kind == FlashFault::CutLate;
 }
 
 bool concerns(FlashFault kind, FlashOperation operation) {

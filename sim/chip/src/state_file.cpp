@@ -30,16 +30,6 @@ constexpr std::uint16_t kVersion = 1;
 /// No STM32 has more flash; a longer file is no chip.
 constexpr std::size_t kFileSizeMax = 64U << 20;
 
-/// CRC-32 as in zlib: reflected 0xEDB88320, start and end inverted.
-std::uint32_t crc32(ByteView bytes) {
-  std::uint32_t crc = ~0U;
-  for (const std::uint8_t byte : bytes) {
-    crc ^= byte;
-    for (int i = 0; i < 8; ++i) crc = crc >> 1 ^ (crc & 1U ? 0xEDB88320U : 0U);
-  }
-  return ~crc;
-}
-
 /// Takes fields off the front; once something is missing everything after it is, too.
 class Reader {
  public:
@@ -134,6 +124,22 @@ int open_alone(const std::string& path) {
 }
 
 }  // namespace
+
+std::uint32_t crc32(ByteView bytes) {
+  static const auto kTable = [] {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t i = 0; i < table.size(); ++i) {
+      table[i] = i;
+      for (int bit = 0; bit < 8; ++bit) {
+        table[i] = table[i] >> 1 ^ (table[i] & 1U ? 0xEDB88320U : 0U);
+      }
+    }
+    return table;
+  }();
+  std::uint32_t crc = ~0U;
+  for (const std::uint8_t byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFFU];
+  return ~crc;
+}
 
 Bytes encode_state(const Chip& chip) {
   Bytes out(kMagic.begin(), kMagic.end());

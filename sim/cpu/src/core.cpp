@@ -29,6 +29,7 @@ void Core::reset() {
   fresh.r[14] = 0xFFFFFFFF;
   s_ = fresh;
   stop_.reset();
+  resume_at_.reset();
   code_ = {};
   slice_end_ = 0;
   check_pending_ = true;
@@ -76,7 +77,6 @@ void Core::run_slice() {
 }
 
 Stop Core::run(std::uint64_t until) {
-  at_start_ = true;
   while (!stop_ && s_.cycles < until) {
     look_around();
     if (stop_) break;
@@ -90,6 +90,7 @@ Stop Core::run(std::uint64_t until) {
   }
   const Stop why = stop_.value_or(s_.lockup ? Stop::Lockup : Stop::Deadline);
   stop_.reset();
+  if (why != Stop::Deadline) resume_at_ = s_.pc;
   return why;
 }
 

@@ -91,9 +91,11 @@ void Core::record_fault(unsigned number, std::uint32_t cfsr_bits, std::uint32_t 
                      .address = address,
                      .cycle = s_.cycles,
                      .registers = s_.r,
-                     .xpsr = xpsr()};
+                     .xpsr = xpsr(),
+                     .branches = last_branches()};
   record.registers[15] = s_.pc;
   last_fault_ = record;
+  bus_.faulted(record);
 }
 
 /// A synchronous fault of the instruction at s_.pc.
@@ -161,6 +163,7 @@ bool Core::push_frame(std::uint32_t return_address, std::uint32_t& exc_return) {
                                  s_.r[12], s_.r[14], return_address, xpsr() | (pad ? 1U << 9 : 0U)};
   exc_return = s_.ipsr != 0 ? 0xFFFFFFF1 : s_.uses_psp ? 0xFFFFFFFD : 0xFFFFFFF9;
   s_.r[13] = frame;
+  check_stack();
   try {
     for (std::uint32_t i = 0; i < 8; ++i) store<4>(frame + 4 * i, words[i]);
   } catch (const Fault&) {

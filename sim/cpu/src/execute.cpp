@@ -125,11 +125,12 @@ template <bool kTraced>
 void Core::execute_slice() {
   while (s_.cycles < slice_end_) {
     if constexpr (kTraced) {
-      if (!at_start_ && std::binary_search(breakpoints_.begin(), breakpoints_.end(), s_.pc)) {
+      if (!single_step_ && resume_at_ != s_.pc &&
+          std::binary_search(breakpoints_.begin(), breakpoints_.end(), s_.pc)) {
         stop_ = Stop::Breakpoint;
         return;
       }
-      at_start_ = false;
+      resume_at_.reset();
     }
     const Instruction* in = &fetch();
     s_.r[15] = s_.pc + 4;

@@ -39,6 +39,7 @@ void Core::store_multiple(const Instruction& in, bool before) {
     address += 4;
   }
   if (in.writeback) write(in.n, before ? base - bytes : base + bytes);
+  if (in.n == 13) check_stack();
 }
 
 void Core::load_dual(const Instruction& in, std::uint32_t base) {

@@ -31,7 +31,8 @@ void Core::divide(const Instruction& in) {
   const std::uint32_t y = s_.r[in.m];
   if (y == 0) {
     if ((s_.ccr & kDivByZeroTrap) != 0) throw Fault{.cfsr = cfsr::kDivByZero};
-    return write(in.d, 0);
+    write(in.d, 0);
+    return divided_by_zero();
   }
   s_.cycles += static_cast<unsigned>(std::max(0, std::countl_zero(y) - std::countl_zero(x))) / 4;
   if (in.op == Op::Udiv) return write(in.d, x / y);

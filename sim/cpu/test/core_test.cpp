@@ -52,6 +52,8 @@ TEST(Core, FaultRecordIsExactAndBranchesAreKept) {
       {0xE001, kNop, kNop, 0x2530, 0x062D, 0x6828, kNop});  // b; r5 = 0x30 << 24; ldr r0, [r5]
   set_vector(board, exception::kHardFault, kStart);
   board.core.add_breakpoint(kStart);
+  EXPECT_EQ(board.core.run(1000), Stop::Breakpoint);  // of the reset itself
+  EXPECT_FALSE(board.core.last_fault());
   EXPECT_EQ(board.core.run(1000), Stop::Breakpoint);
   const FaultRecord& f = *board.core.last_fault();
   EXPECT_EQ(f.pc, kStart + 10);
@@ -171,6 +173,48 @@ TEST(Core, NextInterruptIsTailChained) {
   board.core.step();
   EXPECT_EQ(board.core.state().ipsr, 0);
   EXPECT_EQ(board.core.reg(13), 0x20010000U);
+}
+
+TEST(Core, BreakpointsHoldWhereTheClockEndedTheRun) {
+  for (std::uint64_t slice = 1; slice <= 4; ++slice) {
+    TestBoard board;
+    board.program({0x2001, 0x2102, 0x2203, kLoop});
+    board.core.add_breakpoint(kStart + 4);
+    Stop why = Stop::Deadline;
+    for (int i = 0; i < 20 && why == Stop::Deadline; ++i)
+      why = board.core.run(board.core.now() + slice);
+    EXPECT_EQ(why, Stop::Breakpoint) << slice;
+    EXPECT_EQ(board.core.reg(2), 0U);
+    EXPECT_EQ(board.core.run(board.core.now() + 100), Stop::Deadline) << "it goes on from there";
+  }
+}
+
+TEST(Core, MistakesThatSiliconLetsPassAreTold) {
+  TestBoard board;
+  // movs r1, #0; udiv r0, r0, r1; udiv r0, r0, r1; push {r0, r1}; bl to the push
+  board.program({0x2100, 0xFBB0, 0xF0F1, 0xFBB0, 0xF0F1, 0xB403, 0xF7FF, 0xFFFD});
+  board.core.watch_for_mistakes(0x2000FFE8);
+  for (const std::uint32_t place : {kStart + 2, kStart + 6}) {
+    EXPECT_EQ(board.core.run(1000), Stop::Requested);
+    const auto mistakes = board.core.take_mistakes();
+    ASSERT_EQ(mistakes.size(), 1U);
+    EXPECT_EQ(mistakes[0].what, Mistake::DividedByZero);
+    EXPECT_EQ(mistakes[0].pc, place);
+    EXPECT_TRUE(board.core.take_mistakes().empty());
+  }
+  EXPECT_EQ(board.core.run(1000), Stop::Requested);
+  const auto mistakes = board.core.take_mistakes();
+  ASSERT_EQ(mistakes.size(), 1U);
+  EXPECT_EQ(mistakes[0].what, Mistake::StackOverflow);
+  EXPECT_EQ(mistakes[0].pc, kStart + 10);
+  EXPECT_EQ(mistakes[0].registers[13], 0x2000FFE0U) << "the first below the limit";
+  EXPECT_EQ(board.core.run(board.core.now() + 100), Stop::Deadline) << "told once";
+}
+
+TEST(Core, MistakesPassUnlessAskedFor) {
+  TestBoard board;
+  board.program({0x2100, 0xFBB0, 0xF0F1, 0xB403, kLoop});
+  EXPECT_EQ(board.core.run(1000), Stop::Deadline);
 }
 
 TEST(Core, BreakpointsAndSteps) {

@@ -16,6 +16,9 @@ constexpr Duration kControlTimeout = 5s;
 constexpr int kEnumerationTries = 3;
 /// More device time than this is never made up for in one go: the loop has to serve others too.
 constexpr Duration kCatchUpMax = 20ms;
+/// How often a NAKing endpoint is asked and an idle device gets its time.
+constexpr Duration kFrame = 1ms;
+constexpr Duration kIdleTick = 5ms;
 constexpr std::uint16_t kEnglish = 0x0409;
 
 void append_utf8(std::string& text, std::uint16_t unit) {
@@ -60,17 +63,29 @@ Duration HostPort::due() {
 HostPort::Event HostPort::tick() {
   follow_wall();
   // What a transfer brought about in the device's future has not happened yet; a pulled cable has.
-  const bool in_future = device_->now() > wall_() + offset_ && !cable_changed_;
-  if (in_future) return Event::None;
+  if (ahead_of_wall() && !cable_changed_) return Event::None;
   cable_changed_ = false;
   if (identity_ && lost()) {
-    identity_.reset();
-    debounced_at_.reset();
-    changed_ = false;
+    forget_device();
     return std::exchange(visible_, false) ? Event::Left : Event::None;
   }
   if (!identity_) return look_for_device();
+  moving_ = queues_.poll(*device_, [this] { return due(); });
   return std::exchange(visible_, true) ? Event::None : Event::Arrived;
+}
+
+void HostPort::forget_device() {
+  identity_.reset();
+  debounced_at_.reset();
+  changed_ = false;
+  queues_.clear();
+}
+
+Duration HostPort::next_tick() const {
+  if (queues_.empty()) return kIdleTick;
+  const Duration lead = device_->now() - wall_() - offset_;
+  if (lead > Duration::zero()) return lead;
+  return moving_ ? Duration::zero() : kFrame;
 }
 
 HostPort::Event HostPort::look_for_device() {
@@ -148,6 +163,7 @@ std::optional<Identity> HostPort::read_identity() {
   if (total < proto::kConfigurationDescriptorLength) return std::nullopt;
   identity.configuration = read_descriptor(Configuration, 0, 0, total);
   if (identity.configuration.size() < proto::kConfigurationDescriptorLength) return std::nullopt;
+  identity.interfaces = read_interfaces(identity.configuration);
   identity.manufacturer = read_string(identity.device_descriptor[14], kEnglish);
   identity.product = read_string(identity.device_descriptor[15], kEnglish);
   identity.serial = read_string(identity.device_descriptor[16], kEnglish);
@@ -177,24 +193,43 @@ HostPort::Done HostPort::control(const proto::Setup& setup, ByteView out, ByteSp
   return carry_out([&] {
     ++control_transfers_;
     const auto completion = device_->control(setup, out, in, timeout);
-    const bool selects =
-        setup.bmRequestType == proto::kStandardOutInterface &&
-        setup.bRequest == static_cast<std::uint8_t>(proto::StandardRequest::SetInterface);
-    if (selects && completion.handshake == Handshake::Ack)
-      alt_settings_[setup.wIndex] = setup.wValue;
+    if (completion.handshake == Handshake::Ack) note_selection(setup);
     return completion;
   });
 }
 
-HostPort::Done HostPort::endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout) {
-  return carry_out([&] { return device_->endpoint_out(endpoint, data, timeout); });
+void HostPort::note_selection(const proto::Setup& setup) {
+  const auto request = static_cast<proto::StandardRequest>(setup.bRequest);
+  if (setup.bmRequestType == proto::kStandardOutInterface &&
+      request == proto::StandardRequest::SetInterface) {
+    alt_settings_[setup.wIndex] = setup.wValue;
+  }
+  if (setup.bmRequestType == proto::kStandardOutDevice &&
+      request == proto::StandardRequest::SetConfiguration) {
+    alt_settings_.clear();
+  }
 }
 
-HostPort::Done HostPort::endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout) {
-  return carry_out([&] { return device_->endpoint_in(endpoint, data, timeout); });
+const EndpointInfo* HostPort::endpoint(std::uint8_t address) const {
+  if (!visible_) return nullptr;
+  for (const InterfaceInfo& interface : identity_->interfaces) {
+    const auto selected = alt_settings_.find(interface.number);
+    const std::uint16_t alt = selected == alt_settings_.end() ? 0 : selected->second;
+    if (interface.alt_setting != alt) continue;
+    for (const EndpointInfo& endpoint : interface.endpoints) {
+      if (endpoint.address == address) return &endpoint;
+    }
+  }
+  return nullptr;
+}
+
+void HostPort::submit(std::shared_ptr<Transfer> transfer) {
+  const EndpointInfo& info = *endpoint(transfer->endpoint);
+  queues_.submit(std::move(transfer), info);
 }
 
 HostPort::Done HostPort::reset() {
+  queues_.clear();
   return carry_out([&]() -> Completion {
     if (const auto done = address_device(); done != Handshake::Ack) {
       changed_ = true;

@@ -38,19 +38,19 @@ class Testbed::Connection {
   ~Connection() { testbed_->loop_->unwatch(channel_.descriptor()); }
 
   bool closed() const { return closed_; }
-  bool waiting() const { return reap_.has_value(); }
-
   /// Answers what has become due. @returns when to be called again.
   Duration tick(Duration now) {
-    if (!reap_ && !answer_) return Duration::max();
-    if (reap_) try_reap(now);
+    if (blocked_) ask_again(now);
     if (answer_ && answer_->due <= now) finish(*std::exchange(answer_, std::nullopt));
-    if (reap_) return std::min(reap_->give_up, file_.next_due().value_or(Duration::max())) - now;
+    if (blocked_) {
+      return std::min(blocked_->give_up, file_.next_due().value_or(Duration::max())) - now;
+    }
     return answer_ ? answer_->due - now : Duration::max();
   }
 
  private:
-  struct Reap {
+  /// An ioctl that the program waits for.
+  struct Blocked {
     std::uint32_t request;
     std::uint64_t argument;
     Duration give_up;
@@ -68,34 +68,36 @@ class Testbed::Connection {
       return;
     }
     const auto code = static_cast<std::uint32_t>(request->first);
-    IoctlResult result = file_.ioctl(code, request->second, channel_);
-    if (result.error == EAGAIN && file_.next_due() && is_reap(code)) {
-      wait_for_transfer(code, request->second);
-    } else if (result.due > monotonic_clock()) {
-      answer_ = result;
+    const IoctlResult result = file_.ioctl(code, request->second, channel_);
+    if (result.blocks) {
+      blocked_ = {code, request->second, Duration::max()};
+    } else if (result.error == EAGAIN && file_.next_due() && code == USBDEVFS_REAPURBNDELAY) {
+      blocked_ = {code, request->second, monotonic_clock() + patience()};
     } else {
-      finish(result);
+      answer(result);
     }
-  }
-
-  static bool is_reap(std::uint32_t code) {
-    return code == USBDEVFS_REAPURBNDELAY || code == USBDEVFS_REAPURB;
   }
 
   /// A node in a testbed is always ready for poll(), so that libusb would spin on REAPURBNDELAY. It
   /// is made to wait here instead; not for long, or its own timeouts would suffer.
-  void wait_for_transfer(std::uint32_t code, std::uint64_t argument) {
+  Duration patience() const {
     constexpr Duration kPatience = 10ms;
-    const auto waiting = static_cast<int>(testbed_->connections_.size());
-    const Duration patience = code == USBDEVFS_REAPURB ? Duration(24h) : kPatience / waiting;
-    reap_ = {code, argument, monotonic_clock() + patience};
+    return kPatience / static_cast<int>(testbed_->connections_.size());
   }
 
-  void try_reap(Duration now) {
-    const IoctlResult result = file_.ioctl(reap_->request, reap_->argument, channel_);
-    if (result.error == EAGAIN && now < reap_->give_up) return;
-    reap_.reset();
-    finish(result);
+  void ask_again(Duration now) {
+    const IoctlResult result = file_.ioctl(blocked_->request, blocked_->argument, channel_);
+    if (result.blocks || (result.error == EAGAIN && now < blocked_->give_up)) return;
+    blocked_.reset();
+    answer(result);
+  }
+
+  void answer(const IoctlResult& result) {
+    if (result.due > monotonic_clock()) {
+      answer_ = result;
+    } else {
+      finish(result);
+    }
   }
 
   void finish(const IoctlResult& result) {
@@ -105,7 +107,7 @@ class Testbed::Connection {
   Testbed* testbed_;
   umockdev::Channel channel_;
   UsbfsFile file_;
-  std::optional<Reap> reap_;
+  std::optional<Blocked> blocked_;
   std::optional<IoctlResult> answer_;
   bool closed_ = false;
 };
@@ -179,6 +181,7 @@ Duration Testbed::tick() {
     }
   }
   Duration sleep = kIdleTick;
+  for (const auto& [name, slot] : slots_) sleep = std::min(sleep, slot.port->next_tick());
   const Duration now = monotonic_clock();
   for (auto& connection : connections_) sleep = std::min(sleep, connection->tick(now));
   std::erase_if(connections_, [](const auto& connection) { return connection->closed(); });

@@ -1,23 +1,19 @@
 #include "sureflash/sim/export/usbfs.hpp"
 
-// usbdevice_fs.h uses _IO macros without including them.
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 
+#include "usbfs_detail.hpp"
 #include <linux/usbdevice_fs.h>
 #include <sys/ioctl.h>
 
 namespace sureflash::sim {
 namespace {
 
-constexpr std::size_t kSetupLength = 8;
+using namespace usbfs;
+
 /// Synchronous control transfers are limited to a page (devio.c, do_proc_control).
 constexpr std::uint16_t kSyncControlMax = 4096;
-/// USBFS_XFER_MAX (devio.c).
-constexpr int kTransferMax = 0x7FFFFFFF / 2 - 1000000;
-/// What a transfer without time limit may take: longer than any flash operation.
-constexpr Duration kForever = 10min;
 constexpr unsigned kInterfacesMax = 64;
 constexpr std::uint32_t kCapabilities =
     USBDEVFS_CAP_ZERO_PACKET | USBDEVFS_CAP_NO_PACKET_SIZE_LIM | USBDEVFS_CAP_REAP_AFTER_DISCONNECT;
@@ -26,44 +22,7 @@ constexpr std::uint8_t kRecipientInterface = 0x01;
 constexpr std::uint8_t kRecipientEndpoint = 0x02;
 constexpr std::uint8_t kTypeMask = 0x60;
 constexpr std::uint8_t kTypeVendor = 0x40;
-
-IoctlResult refuse(int error) {
-  return {-1, error, {}};
-}
-
-template <class T>
-bool load(ClientMemory& memory, std::uint64_t address, T& value) {
-  return memory.read(address, {reinterpret_cast<std::uint8_t*>(&value), sizeof value});
-}
-
-template <class T>
-bool store(ClientMemory& memory, std::uint64_t address, const T& value) {
-  return memory.write(address, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
-}
-
-std::uint64_t address_of(const void* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer);
-}
-
-/// The status of a finished URB. Source: Documentation/driver-api/usb/error-codes.rst.
-int urb_status(Handshake handshake) {
-  switch (handshake) {
-    case Handshake::Ack:
-      return 0;
-    case Handshake::Stall:
-      return -EPIPE;
-    case Handshake::Timeout:
-      return -ETIMEDOUT;
-    case Handshake::Gone:
-      return -EPROTO;
-  }
-  return -EPROTO;
-}
-
-/// The errno of a transfer that the kernel waits for.
-int sync_error(Handshake handshake) {
-  return handshake == Handshake::Gone ? ENODEV : -urb_status(handshake);
-}
+constexpr std::uint8_t kEndpointDirection = 0x80;
 
 }  // namespace
 
@@ -71,16 +30,8 @@ UsbfsNode::UsbfsNode(HostPort& port, std::uint8_t device_number)
     : port_(&port),
       device_number_(device_number),
       configuration_value_(port.identity()->configuration_value()),
-      speed_(port.identity()->speed) {
-  const ByteView bytes = port.identity()->configuration;
-  for (std::size_t at = 0; at + 2 <= bytes.size() && bytes[at] >= 2; at += bytes[at]) {
-    const bool interface =
-        bytes[at + 1] == static_cast<std::uint8_t>(proto::DescriptorType::Interface);
-    if (interface && at + proto::kInterfaceDescriptorLength <= bytes.size()) {
-      alt_settings_.push_back({bytes[at + 2], bytes[at + 3]});
-    }
-  }
-}
+      speed_(port.identity()->speed),
+      interfaces_(port.identity()->interfaces) {}
 
 void UsbfsNode::unplug() {
   unplugged_at_ = port_->wall();
@@ -89,14 +40,19 @@ void UsbfsNode::unplug() {
 }
 
 bool UsbfsNode::has_interface(unsigned number) const {
-  return std::any_of(alt_settings_.begin(), alt_settings_.end(),
-                     [&](const AltSetting& a) { return a.interface_number == number; });
+  return std::ranges::any_of(interfaces_, [&](const auto& i) { return i.number == number; });
 }
 
 bool UsbfsNode::has_alt_setting(unsigned number, unsigned alt) const {
-  return std::any_of(alt_settings_.begin(), alt_settings_.end(), [&](const AltSetting& a) {
-    return a.interface_number == number && a.alt_setting == alt;
+  return std::ranges::any_of(
+      interfaces_, [&](const auto& i) { return i.number == number && i.alt_setting == alt; });
+}
+
+std::optional<unsigned> UsbfsNode::interface_of(std::uint8_t endpoint) const {
+  const auto it = std::ranges::find_if(interfaces_, [&](const InterfaceInfo& i) {
+    return std::ranges::find(i.endpoints, endpoint, &EndpointInfo::address) != i.endpoints.end();
   });
+  return it == interfaces_.end() ? std::nullopt : std::optional<unsigned>(it->number);
 }
 
 int UsbfsNode::claim(const UsbfsFile& file, unsigned number) {
@@ -105,23 +61,16 @@ int UsbfsNode::claim(const UsbfsFile& file, unsigned number) {
   return claims_.try_emplace(number, &file).first->second == &file ? 0 : EBUSY;
 }
 
-UsbfsFile::~UsbfsFile() {
-  std::erase_if(node_->claims_, [&](const auto& claim) { return claim.second == this; });
-}
-
-std::optional<Duration> UsbfsFile::next_due() const {
-  std::optional<Duration> next;
-  for (const Urb& urb : urbs_) next = std::min(next.value_or(urb.due), urb.due);
-  // An unplugged device keeps nobody waiting.
-  return next && node_->port_ == nullptr ? Duration::zero() : next;
-}
-
 IoctlResult UsbfsFile::ioctl(std::uint32_t request, std::uint64_t argument, ClientMemory& memory) {
-  if (request == USBDEVFS_REAPURBNDELAY || request == USBDEVFS_REAPURB) {
-    return reap(argument, memory);
+  if (request == USBDEVFS_REAPURBNDELAY) return reap(argument, memory);
+  if (request == USBDEVFS_REAPURB) {
+    const IoctlResult result = reap(argument, memory);
+    return result.error == EAGAIN ? IoctlResult{.blocks = true} : result;
   }
   if (node_->port_ == nullptr) return refuse(ENODEV);
   switch (request) {
+    case USBDEVFS_BULK:
+      return bulk(argument, memory);
     case USBDEVFS_SUBMITURB:
       return submit(argument, memory);
     case USBDEVFS_DISCARDURB:
@@ -152,11 +101,10 @@ IoctlResult UsbfsFile::ioctl(std::uint32_t request, std::uint64_t argument, Clie
     // Values of enum usb_device_speed, linux/usb/ch9.h.
     case USBDEVFS_GET_SPEED:
       return {node_->speed_ == Speed::High ? 3 : 2, 0, {}};
-    // Endpoint 0 cannot be halted, and there is no other.
     case USBDEVFS_CLEAR_HALT:
-      return refuse(ENOENT);
+      return clear_halt(argument, memory);
     case USBDEVFS_RESETEP:
-      return refuse(ENOENT);
+      return reset_endpoint(argument, memory);
     default:
       return refuse(ENOTTY);
   }
@@ -168,80 +116,18 @@ int UsbfsFile::check_recipient(const proto::Setup& setup) {
   switch (setup.bmRequestType & kRecipientMask) {
     case kRecipientInterface:
       return node_->claim(*this, index);
-    case kRecipientEndpoint:
-      return (index & 0x7FU) == 0 ? 0 : ENOENT;
+    case kRecipientEndpoint: {
+      if ((index & ~unsigned{kEndpointDirection}) == 0) return 0;
+      // Some programs forget the direction bit; the kernel forgives them.
+      auto interface = node_->interface_of(static_cast<std::uint8_t>(index));
+      if (!interface) {
+        interface = node_->interface_of(static_cast<std::uint8_t>(index ^ kEndpointDirection));
+      }
+      return interface ? node_->claim(*this, *interface) : ENOENT;
+    }
     default:
       return 0;
   }
-}
-
-IoctlResult UsbfsFile::submit(std::uint64_t argument, ClientMemory& memory) {
-  usbdevfs_urb urb;  // clang refuses {} for the open array at its end
-  if (!load(memory, argument, urb)) return refuse(EFAULT);
-  if (urb.buffer_length < 0 || urb.buffer_length > kTransferMax) return refuse(EINVAL);
-  if ((urb.endpoint & 0x7FU) != 0) return refuse(ENOENT);
-  if (urb.type != USBDEVFS_URB_TYPE_CONTROL) return refuse(EINVAL);
-  if (urb.buffer_length < static_cast<int>(kSetupLength)) return refuse(EINVAL);
-
-  std::array<std::uint8_t, kSetupLength> raw{};
-  const std::uint64_t buffer = address_of(urb.buffer);
-  if (!memory.read(buffer, raw)) return refuse(EFAULT);
-  const proto::Setup setup{raw[0], raw[1], load_le16(raw, 2), load_le16(raw, 4), load_le16(raw, 6)};
-  if (urb.buffer_length < static_cast<int>(kSetupLength + setup.wLength)) return refuse(EINVAL);
-  if (const int error = check_recipient(setup); error != 0) return refuse(error);
-
-  Bytes data(setup.wLength);
-  if (!setup.is_in() && !data.empty() && !memory.read(buffer + kSetupLength, data)) {
-    return refuse(EFAULT);
-  }
-  const ByteView out = setup.is_in() ? ByteView{} : data;
-  const ByteSpan in = setup.is_in() ? data : ByteSpan{};
-  const auto done = node_->port_->control(setup, out, in, kForever);
-  const std::size_t actual = std::min<std::size_t>(done.completion.actual, setup.wLength);
-  int status = urb_status(done.completion.handshake);
-  const bool is_short = actual < setup.wLength;
-  if (status == 0 && is_short && (urb.flags & USBDEVFS_URB_SHORT_NOT_OK) != 0) status = -EREMOTEIO;
-  data.resize(setup.is_in() ? actual : 0);
-  urbs_.push_back({argument, buffer + kSetupLength, std::move(data), status, actual, done.due});
-  return {};
-}
-
-IoctlResult UsbfsFile::reap(std::uint64_t argument, ClientMemory& memory) {
-  const bool gone = node_->port_ == nullptr;
-  const Duration now = gone ? Duration::max() : node_->port_->wall();
-  const auto it =
-      std::find_if(urbs_.begin(), urbs_.end(), [&](const Urb& u) { return u.due <= now; });
-  if (it == urbs_.end()) return refuse(gone ? ENODEV : EAGAIN);
-  Urb done = std::move(*it);
-  urbs_.erase(it);
-  if (gone && done.due > node_->unplugged_at_) {
-    // The hub driver takes back what was still under way.
-    done.status = -ESHUTDOWN;
-    done.actual = 0;
-    done.in.clear();
-  }
-
-  usbdevfs_urb urb;  // clang refuses {} for the open array at its end
-  if (!load(memory, done.address, urb)) return refuse(EFAULT);
-  urb.status = done.status;
-  urb.actual_length = static_cast<int>(done.actual);
-  const bool stored = (done.in.empty() || memory.write(done.data_address, done.in)) &&
-                      store(memory, done.address, urb) && store(memory, argument, done.address);
-  return stored ? IoctlResult{} : refuse(EFAULT);
-}
-
-IoctlResult UsbfsFile::discard(std::uint64_t address) {
-  const auto it =
-      std::find_if(urbs_.begin(), urbs_.end(), [&](const Urb& u) { return u.address == address; });
-  if (it == urbs_.end()) return refuse(EINVAL);
-  // A finished transfer keeps its result; only one under way can be taken back.
-  if (it->due > node_->port_->wall()) {
-    it->due = Duration::zero();
-    it->status = -ENOENT;
-    it->actual = 0;
-    it->in.clear();
-  }
-  return {};
 }
 
 IoctlResult UsbfsFile::control(std::uint64_t argument, ClientMemory& memory) {
@@ -270,6 +156,7 @@ IoctlResult UsbfsFile::set_interface(std::uint64_t argument, ClientMemory& memor
   usbdevfs_setinterface choice{};
   if (!load(memory, argument, choice)) return refuse(EFAULT);
   if (const int error = node_->claim(*this, choice.interface); error != 0) return refuse(error);
+  take_back_all(choice.interface);
   if (!node_->has_alt_setting(choice.interface, choice.altsetting)) return refuse(EINVAL);
   const proto::Setup setup{proto::kStandardOutInterface,
                            static_cast<std::uint8_t>(proto::StandardRequest::SetInterface),
@@ -307,6 +194,7 @@ IoctlResult UsbfsFile::release(std::uint64_t argument, ClientMemory& memory) {
   const auto it = node_->claims_.find(number);
   if (it == node_->claims_.end() || it->second != this) return refuse(EINVAL);
   node_->claims_.erase(it);
+  take_back_all(number);
   return {};
 }
 
@@ -346,6 +234,11 @@ IoctlResult UsbfsFile::reset() {
   // devio.c, proc_resetdevice: an interface that somebody else uses forbids it.
   for (const auto& [number, owner] : node_->claims_) {
     if (owner != this) return refuse(EACCES);
+  }
+  // A driver that knows nothing of resets, as usbfs is one, is unbound for it: claims are lost.
+  while (!node_->claims_.empty()) {
+    take_back_all(node_->claims_.begin()->first);
+    node_->claims_.erase(node_->claims_.begin());
   }
   const auto done = node_->port_->reset();
   if (done.completion.handshake == Handshake::Ack) return {0, 0, done.due};

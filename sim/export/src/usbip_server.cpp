@@ -71,6 +71,7 @@ Duration UsbipServer::tick() {
     for (Client& client : clients_) client.session.device_left(device);
   }
   Duration sleep = kIdleTick;
+  for (const auto& port : ports_) sleep = std::min(sleep, port->next_tick());
   for (Client& client : clients_) {
     const auto due = client.session.tick();
     if (due) sleep = std::min(sleep, *due - monotonic_clock());

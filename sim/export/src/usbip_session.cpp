@@ -25,10 +25,15 @@ constexpr std::uint32_t kRetSubmit = 3;
 constexpr std::uint32_t kRetUnlink = 4;
 constexpr std::size_t kHeaderLength = 48;
 constexpr std::uint32_t kNotIsochronous = 0xFFFFFFFF;
-/// A control transfer moves at most 65535 bytes (wLength).
-constexpr std::uint32_t kDataMax = 0xFFFF;
-/// More transfers under way than any host controller driver keeps for endpoint 0.
+/// transfer_flags (Linux, include/linux/usb.h).
+constexpr std::uint32_t kShortNotOk = 0x0001;
+constexpr std::uint32_t kZeroPacket = 0x0040;
+/// No driver sends more in one transfer; usb-storage is content with 120 KiB.
+constexpr std::uint32_t kDataMax = 1 << 20;
+/// More transfers under way than any driver keeps (cdc-acm: 16 to read, 16 to write), and all their
+/// buffers together.
 constexpr std::size_t kPendingMax = 64;
+constexpr std::size_t kPendingBytesMax = 4 << 20;
 /// A client that does not read gets no further answers.
 constexpr std::size_t kOutputMax = 1 << 20;
 constexpr Duration kForever = 10min;
@@ -82,12 +87,10 @@ void put_device(Bytes& bytes, const UsbipDevice& device) {
 
 /// Class, subclass and protocol of each interface, padded to 4 bytes.
 void put_interfaces(Bytes& bytes, const Identity& identity) {
-  const ByteView c = identity.configuration;
-  std::size_t left = c[4];
-  for (std::size_t at = 0; at + 2 <= c.size() && c[at] >= 2 && left > 0; at += c[at]) {
-    const bool interface = c[at + 1] == static_cast<std::uint8_t>(proto::DescriptorType::Interface);
-    if (!interface || at + proto::kInterfaceDescriptorLength > c.size() || c[at + 3] != 0) continue;
-    bytes.insert(bytes.end(), {c[at + 5], c[at + 6], c[at + 7], 0});
+  std::size_t left = identity.configuration[4];
+  for (const InterfaceInfo& i : identity.interfaces) {
+    if (i.alt_setting != 0 || left == 0) continue;
+    bytes.insert(bytes.end(), {i.interface_class, i.subclass, i.protocol, 0});
     --left;
   }
   // A device that announces more interfaces than it describes.
@@ -123,6 +126,8 @@ int urb_status(Handshake handshake) {
       return -ETIMEDOUT;
     case Handshake::Gone:
       return -ESHUTDOWN;
+    case Handshake::Babble:
+      return -EOVERFLOW;
   }
   return -EPROTO;
 }
@@ -142,8 +147,31 @@ bool is_set_address(const proto::Setup& setup) {
 
 }  // namespace
 
+/// USBIP_CMD_SUBMIT.
+struct UsbipSession::Command {
+  Command(ByteView header, ByteView payload)
+      : sequence(be32(header, 4)),
+        is_in(be32(header, 12) != 0),
+        endpoint(be32(header, 16)),
+        flags(be32(header, 20)),
+        length(be32(header, 24)),
+        setup{header[40], header[41], load_le16(header, 42), load_le16(header, 44),
+              load_le16(header, 46)},
+        data(payload) {}
+
+  std::uint32_t sequence;
+  bool is_in;
+  std::uint32_t endpoint;  ///< number
+  std::uint32_t flags;
+  std::uint32_t length;
+  proto::Setup setup;
+  ByteView data;
+};
+
 UsbipSession::~UsbipSession() {
-  if (device_ != nullptr) device_->imported = false;
+  if (device_ == nullptr) return;
+  device_->imported = false;
+  for (const Urb& urb : pending_) device_->port->cancel(*urb.transfer);
 }
 
 void UsbipSession::device_left(const UsbipDevice& device) {
@@ -227,50 +255,90 @@ std::size_t UsbipSession::take_urb(ByteView input) {
   const std::uint32_t packets = be32(header, 32);
   const bool isochronous = packets != 0 && packets != kNotIsochronous;
   if (command != kCmdSubmit || data_length > kDataMax || isochronous ||
-      pending_.size() >= kPendingMax) {
+      pending_.size() >= kPendingMax || pending_bytes_ + data_length > kPendingBytesMax) {
     reject();
     return 0;
   }
   const std::size_t follows = is_out ? data_length : 0;
   if (input.size() < kHeaderLength + follows) return 0;
-  submit(header, input.subspan(kHeaderLength, follows));
+  const Command submit(header, input.subspan(kHeaderLength, follows));
+  submit.endpoint == 0 ? submit_control(submit) : submit_endpoint(submit);
   return kHeaderLength + follows;
 }
 
-void UsbipSession::submit(ByteView header, ByteView data) {
-  const std::uint32_t sequence = be32(header, 4);
-  const std::uint32_t data_length = be32(header, 24);
-  const ByteView raw = header.subspan(40, 8);
-  const proto::Setup setup{raw[0], raw[1], load_le16(raw, 2), load_le16(raw, 4), load_le16(raw, 6)};
+void UsbipSession::refuse(std::uint32_t sequence) {
+  auto transfer = std::make_shared<Transfer>();
+  transfer->due = device_->port->wall();
+  pending_.push_back({.sequence = sequence, .transfer = std::move(transfer), .error = EINVAL});
+}
+
+void UsbipSession::submit_control(const Command& command) {
+  const proto::Setup& setup = command.setup;
   HostPort& port = *device_->port;
-  const bool direction_fits = setup.wLength == 0 || setup.is_in() == (be32(header, 12) != 0);
-  if (be32(header, 16) != 0 || setup.wLength > data_length || !direction_fits) {
-    // No such endpoint; or a setup packet that contradicts the transfer.
-    pending_.push_back({sequence, submit_reply(sequence, -EINVAL, 0, {}), port.wall()});
-    return;
-  }
-  Bytes in(setup.is_in() ? setup.wLength : 0);
+  const bool direction_fits = setup.wLength == 0 || setup.is_in() == command.is_in;
+  // A setup packet that contradicts the transfer.
+  if (setup.wLength > command.length || !direction_fits) return refuse(command.sequence);
+  auto transfer = std::make_shared<Transfer>();
+  transfer->endpoint = setup.is_in() ? 0x80 : 0;
+  transfer->data.resize(setup.is_in() ? setup.wLength : 0);
   HostPort::Done done{{}, port.wall()};
   if (is_port_reset(setup)) {
     done = port.reset();
   } else if (!is_set_address(setup)) {
-    const ByteView out = setup.is_in() ? ByteView{} : data.first(setup.wLength);
-    done = port.control(setup, out, in, kForever);
+    const ByteView out = setup.is_in() ? ByteView{} : command.data.first(setup.wLength);
+    done = port.control(setup, out, transfer->data, kForever);
   }
-  const std::size_t actual = std::min<std::size_t>(done.completion.actual, setup.wLength);
-  in.resize(setup.is_in() ? actual : 0);
-  pending_.push_back({sequence,
-                      submit_reply(sequence, urb_status(done.completion.handshake), actual, in),
-                      done.due});
+  transfer->completion = done.completion;
+  transfer->completion.actual = std::min<std::size_t>(done.completion.actual, setup.wLength);
+  transfer->due = done.due;
+  pending_.push_back({.sequence = command.sequence,
+                      .transfer = std::move(transfer),
+                      .short_not_ok = (command.flags & kShortNotOk) != 0});
+}
+
+void UsbipSession::submit_endpoint(const Command& command) {
+  const std::uint32_t address = command.endpoint | (command.is_in ? 0x80U : 0U);
+  HostPort& port = *device_->port;
+  if (command.endpoint > 15 || port.endpoint(static_cast<std::uint8_t>(address)) == nullptr) {
+    return refuse(command.sequence);
+  }
+  auto transfer = std::make_shared<Transfer>();
+  transfer->endpoint = static_cast<std::uint8_t>(address);
+  transfer->data.assign(command.data.begin(), command.data.end());
+  transfer->data.resize(command.length);
+  transfer->zero_packet = !command.is_in && (command.flags & kZeroPacket) != 0;
+  port.submit(transfer);
+  pending_bytes_ += command.length;
+  pending_.push_back({.sequence = command.sequence,
+                      .transfer = std::move(transfer),
+                      .short_not_ok = (command.flags & kShortNotOk) != 0});
 }
 
 void UsbipSession::unlink(ByteView header) {
-  const std::uint32_t victim = be32(header, 20);
-  const std::size_t taken_back =
-      std::erase_if(pending_, [&](const Urb& urb) { return urb.sequence == victim; });
+  const auto victim = std::ranges::find(pending_, be32(header, 20), &Urb::sequence);
+  const bool under_way = victim != pending_.end();
+  if (under_way) {
+    device_->port->cancel(*victim->transfer);
+    forget(victim);
+  }
   // 0: its answer has been sent already.
-  Bytes reply = reply_header(kRetUnlink, be32(header, 4), taken_back != 0 ? -ECONNRESET : 0);
+  Bytes reply = reply_header(kRetUnlink, be32(header, 4), under_way ? -ECONNRESET : 0);
   reply.resize(kHeaderLength, 0);
+  output_.insert(output_.end(), reply.begin(), reply.end());
+}
+
+std::list<UsbipSession::Urb>::iterator UsbipSession::forget(std::list<Urb>::iterator urb) {
+  if ((urb->transfer->endpoint & 0x7F) != 0) pending_bytes_ -= urb->transfer->data.size();
+  return pending_.erase(urb);
+}
+
+void UsbipSession::answer(const Urb& urb) {
+  const Transfer& transfer = *urb.transfer;
+  int status = urb.error ? -*urb.error : urb_status(transfer.completion.handshake);
+  const bool is_short = transfer.is_in() && transfer.completion.actual < transfer.data.size();
+  if (status == 0 && is_short && urb.short_not_ok) status = -EREMOTEIO;
+  const Bytes reply =
+      submit_reply(urb.sequence, status, transfer.completion.actual, transfer.received());
   output_.insert(output_.end(), reply.begin(), reply.end());
 }
 
@@ -279,11 +347,12 @@ std::optional<Duration> UsbipSession::tick() {
   const Duration now = device_->port->wall();
   std::optional<Duration> next;
   for (auto it = pending_.begin(); it != pending_.end();) {
-    if (it->due <= now) {
-      output_.insert(output_.end(), it->reply.begin(), it->reply.end());
-      it = pending_.erase(it);
+    const Duration due = it->transfer->due;
+    if (due <= now) {
+      answer(*it);
+      it = forget(it);
     } else {
-      next = std::min(next.value_or(it->due), it->due);
+      next = std::min(next.value_or(due), due);
       ++it;
     }
   }

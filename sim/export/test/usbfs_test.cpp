@@ -5,8 +5,8 @@
 #include "sureflash/sim/export/usbfs.hpp"
 
 #include <cerrno>
-#include <cstring>
 
+#include "own_memory.hpp"
 #include <gtest/gtest.h>
 #include <linux/usbdevice_fs.h>
 #include <sys/ioctl.h>
@@ -15,20 +15,6 @@
 
 namespace sureflash::sim {
 namespace {
-
-class OwnMemory final : public ClientMemory {
- public:
-  bool read(std::uint64_t address, ByteSpan to) override {
-    if (address == 0) return false;
-    if (!to.empty()) std::memcpy(to.data(), reinterpret_cast<const void*>(address), to.size());
-    return true;
-  }
-  bool write(std::uint64_t address, ByteView from) override {
-    if (address == 0) return false;
-    if (!from.empty()) std::memcpy(reinterpret_cast<void*>(address), from.data(), from.size());
-    return true;
-  }
-};
 
 class UsbfsTest : public testing::Test {
  protected:
@@ -190,6 +176,8 @@ TEST_F(UsbfsTest, ResetOfADeviceInUseElsewhereIsRefused) {
   EXPECT_EQ(with_number(*second_, USBDEVFS_CLAIMINTERFACE, 0), 0);
   EXPECT_EQ(call(*first_, USBDEVFS_RESET, nullptr), EACCES);
   EXPECT_EQ(call(*second_, USBDEVFS_RESET, nullptr), 0);
+  EXPECT_EQ(with_number(*first_, USBDEVFS_CLAIMINTERFACE, 0), 0)
+      << "a reset unbinds usbfs: the claim is lost";
 }
 
 TEST_F(UsbfsTest, DriverQuestions) {

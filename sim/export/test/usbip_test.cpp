@@ -11,6 +11,7 @@
 
 #include <gmock/gmock.h>
 
+#include "sureflash/sim/export_test/cdc_device.hpp"
 #include "sureflash/sim/export_test/dfu_device.hpp"
 
 namespace sureflash::sim {
@@ -42,6 +43,12 @@ Bytes import_request(std::string bus_id) {
 Bytes get_status(std::uint32_t sequence) {
   return be({1, sequence, 0x00010003, 1, 0, 0x200, 6, 0, 0xFFFFFFFF, 0}) +
          Bytes{0xA1, 3, 0, 0, 0, 0, 6, 0};
+}
+
+/// GET_STATUS of the device: 2 bytes IN.
+Bytes get_device_status(std::uint32_t sequence) {
+  return be({1, sequence, 0x00010003, 1, 0, 0, 2, 0, 0xFFFFFFFF, 0}) +
+         Bytes{0x80, 0, 0, 0, 0, 0, 2, 0};
 }
 
 class UsbipSessionTest : public testing::Test {
@@ -175,6 +182,103 @@ TEST_F(UsbipSessionTest, RandomBytesDoNoHarm) {
     session.tick();
     EXPECT_LE(session.output().size(), 4096U);
   }
+}
+
+/// A serial port that echoes. Expected bytes: the tables of usbip_protocol.rst.
+class UsbipEndpointTest : public testing::Test {
+ protected:
+  UsbipEndpointTest() : port_(device_, Pace::Real, [this] { return wall_; }) {
+    while (port_.identity() == nullptr) pass(10ms);
+    devices_["1-1"] = {"1-1", 3, &port_};
+    ask(import_request("1-1"));
+  }
+  void pass(Duration duration) {
+    for (const Duration end = wall_ + duration; wall_ < end; wall_ += 1ms) {
+      port_.tick();
+      session_.tick();
+    }
+  }
+  Bytes ask(const Bytes& request, Duration wait = 0s) {
+    session_.feed(request);
+    session_.tick();
+    pass(wait);
+    return std::exchange(session_.output(), {});
+  }
+  static Bytes submit_in(std::uint32_t sequence, std::uint32_t endpoint, std::uint32_t length,
+                         std::uint32_t flags = 0) {
+    return be({1, sequence, 0x00010003, 1, endpoint, flags, length, 0, 0xFFFFFFFF, 0, 0, 0});
+  }
+  static Bytes submit_out(std::uint32_t sequence, const Bytes& data, std::uint32_t flags = 0) {
+    return be({1, sequence, 0x00010003, 0, 1, flags, static_cast<std::uint32_t>(data.size()), 0,
+               0xFFFFFFFF, 0, 0, 0}) +
+           data;
+  }
+  static Bytes returned(std::uint32_t sequence, int status, std::uint32_t actual) {
+    return be(
+        {3, sequence, 0, 0, 0, static_cast<std::uint32_t>(status), actual, 0, 0xFFFFFFFF, 0, 0, 0});
+  }
+
+  CdcDevice device_;
+  Duration wall_{};
+  HostPort port_;
+  UsbipSession::Devices devices_;
+  UsbipSession session_{devices_};
+};
+
+TEST_F(UsbipEndpointTest, ReadsWaitInOrderWhileOthersGoOn) {
+  EXPECT_EQ(ask(submit_in(1, 1, 64) + submit_in(2, 1, 64) + submit_in(3, 2, 8), 50ms), Bytes{});
+  EXPECT_EQ(ask(get_device_status(4), 5ms), returned(4, 0, 2) + (Bytes{0, 0}));
+  EXPECT_EQ(ask(submit_out(5, {7, 8}), 5ms), returned(1, 0, 2) + (Bytes{7, 8}) + returned(5, 0, 2));
+  EXPECT_EQ(ask(submit_out(6, {9}), 5ms), returned(2, 0, 1) + Bytes{9} + returned(6, 0, 1));
+  device_.notifications() = {Bytes{1}};
+  pass(40ms);
+  EXPECT_EQ(session_.output(), returned(3, 0, 1) + Bytes{1});
+}
+
+TEST_F(UsbipEndpointTest, UnlinkTakesBackARead) {
+  ask(submit_in(1, 1, 64) + submit_in(2, 1, 64), 10ms);
+  EXPECT_EQ(ask(be({2, 3, 0x00010003, 1, 1, 1}) + Bytes(24)),
+            be({4, 3, 0, 0, 0, static_cast<std::uint32_t>(-ECONNRESET)}) + Bytes(24));
+  EXPECT_EQ(ask(submit_out(4, {5}), 5ms), returned(2, 0, 1) + Bytes{5} + returned(4, 0, 1))
+      << "the one behind it gets the byte";
+}
+
+TEST_F(UsbipEndpointTest, StallShortPacketAndZeroPacket) {
+  device_.halt(CdcDevice::kIn);
+  EXPECT_EQ(ask(submit_in(1, 1, 64), 5ms), returned(1, -EPIPE, 0));
+  const Bytes clear_halt{0x02, 1, 0, 0, 0x81, 0, 0, 0};
+  EXPECT_EQ(ask(be({1, 2, 0x00010003, 0, 0, 0, 0, 0, 0, 0}) + clear_halt, 5ms), returned(2, 0, 0));
+  device_.to_host() = {Bytes{1, 2}};
+  constexpr std::uint32_t kShortNotOk = 1, kZeroPacket = 0x40;
+  EXPECT_EQ(ask(submit_in(3, 1, 64, kShortNotOk), 5ms), returned(3, -EREMOTEIO, 2) + (Bytes{1, 2}));
+  device_.echo(false);
+  EXPECT_EQ(ask(submit_out(4, Bytes(64), kZeroPacket), 5ms), returned(4, 0, 64));
+  EXPECT_EQ(device_.received().size(), 2U);
+  EXPECT_EQ(ask(submit_out(5, {}), 5ms), returned(5, 0, 0));
+}
+
+TEST_F(UsbipEndpointTest, EndpointsThatAreNotThereAreInvalid) {
+  EXPECT_EQ(ask(submit_in(1, 3, 64), 1ms), returned(1, -EINVAL, 0));
+  EXPECT_EQ(ask(submit_in(2, 0x101, 64), 1ms), returned(2, -EINVAL, 0));
+}
+
+TEST_F(UsbipEndpointTest, BuffersThatWaitAreBounded) {
+  for (std::uint32_t i = 0; i < 4; ++i) ask(submit_in(i, 1, 1 << 20));
+  EXPECT_FALSE(session_.finished());
+  ask(submit_in(9, 1, 1));
+  EXPECT_TRUE(session_.finished());
+}
+
+TEST_F(UsbipEndpointTest, ClientThatGoesAwayLeavesNothingBehind) {
+  {
+    UsbipSession::Devices devices{{"1-1", {"1-1", 3, &port_}}};
+    UsbipSession session(devices);
+    session.feed(import_request("1-1") + submit_in(1, 1, 64));
+    pass(5ms);
+  }
+  device_.to_host() = {Bytes{1}};
+  pass(20ms);
+  EXPECT_EQ(device_.to_host().size(), 1U) << "nobody reads";
 }
 
 TEST(UsbipServer, DebiansClientListsTheDevice) {

@@ -35,6 +35,7 @@ constexpr FlashName kFlashNames[] = {
     {"cut-before", FlashFault::CutBefore}, {"cut-during", FlashFault::CutDuring},
     {"cut-after", FlashFault::CutAfter},   {"drop-write", FlashFault::DropWrite},
     {"flip-bit", FlashFault::FlipBit},     {"skip-erase", FlashFault::SkipErase},
+    {"cut-late", FlashFault::CutLate},
 };
 
 std::optional<std::uint64_t> number(std::string_view text) {

@@ -20,6 +20,13 @@ inline constexpr KeyHelp kCommonKeys[] = {
     {"option-bytes", "HEX", "", "all of them, complements included, as somebody left them"},
 };
 inline constexpr KeyHelp kRomKeys[] = {
+    {"enter", "boot0|jump|empty|loader", "boot0",
+     "what brings the ROM's protocol up: the pin, code of the application, the empty check, a "
+     "loader in flash"},
+    {"checked", "BYTES", "0",
+     "jump, loader: so much of the application, with its CRC-32 in the last 4 bytes, must be "
+     "whole; "
+     "0: a plausible vector table will do"},
     {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
     {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
     {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
@@ -42,6 +49,13 @@ inline constexpr KeyHelp kRomKeys[] = {
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
 };
 inline constexpr KeyHelp kChipKeys[] = {
+    {"enter", "boot0|jump|empty|loader", "boot0",
+     "what brings the ROM's protocol up: the pin, code of the application, the empty check, a "
+     "loader in flash"},
+    {"checked", "BYTES", "0",
+     "jump, loader: so much of the application, with its CRC-32 in the last 4 bytes, must be "
+     "whole; "
+     "0: a plausible vector table will do"},
     {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
     {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
     {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},

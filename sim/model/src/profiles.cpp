@@ -311,6 +311,40 @@ Result<PollTimes> poll_setting(const Settings& settings, std::string_view own, P
   return PollTimes::fixed(static_cast<std::uint32_t>(ms));
 }
 
+/// Stands for a check by code: the vector table is plausible, and `checked` bytes from it on end in
+/// their own CRC-32.
+bool is_whole(const Chip& chip, std::uint64_t checked) {
+  const std::uint32_t base = chip.flash().geometry().base;
+  if (!chip.application_plausible(base)) return false;
+  if (checked < 4 || checked > chip.flash().range().size()) return checked == 0;
+  const ByteView bytes = chip.flash().bytes().first(checked);
+  return crc32(bytes.first(checked - 4)) == load_le32(bytes, checked - 4);
+}
+
+bool first_word_is_blank(const Chip& chip) {
+  const ByteView word = chip.flash().bytes().first(4);
+  return std::ranges::all_of(word,
+                             [&](std::uint8_t b) { return b == chip.flash().geometry().erased; });
+}
+
+/// The ways into DFU mode without a pin; the cable is in whenever the chip starts. Jump: the code
+/// at the start of the application sees VBUS (dfuse.md 6.4). Empty: the ROM looks at the first word
+/// of flash at power-on. Loader: starts the application unless it finds fault with it.
+Result<void> enter_without_pin(const Settings& settings, VirtualDevice::Parts& parts) {
+  Chip& chip = *parts.chip;
+  TRY_ASSIGN(const std::uint64_t checked, number("checked", settings.get("checked"), 1U << 20U));
+  if (settings.is("enter", "boot0")) return {};
+  chip.boot0 = settings.on("boot0") && settings.has("boot0");
+  const bool jump = settings.is("enter", "jump");
+  const bool empty = settings.is("enter", "empty");
+  parts.boot.loader_first = [&chip, checked, jump, empty](StartCause) {
+    if (chip.boots_system_memory()) return true;
+    if (empty) return first_word_is_blank(chip);
+    return jump == is_whole(chip, checked);
+  };
+  return {};
+}
+
 /// The ROM on the chip of `parts`, and how the two come up.
 void boot_from_rom(const Settings& settings, const RomDescription& rom, const RomSwitches& switches,
                    VirtualDevice::Parts& parts) {
@@ -368,6 +402,7 @@ Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Sett
   parts.boot.loader_startup =
       data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
   boot_from_rom(settings, rom, switches, parts);
+  TRY(enter_without_pin(settings, parts));
   return parts;
 }
 
@@ -397,6 +432,7 @@ Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   RomSwitches switches = common_switches(settings, {});
   switches.found_in = found_in(settings.get("found"));
   boot_from_rom(settings, rom, switches, parts);
+  TRY(enter_without_pin(settings, parts));
   // A jump into the ROM works only while read protection is off (ST community 83588).
   parts.boot.loader_reachable = [&chip] { return !chip.options().read_protected; };
   parts.boot.loader_startup = kRomStartup;

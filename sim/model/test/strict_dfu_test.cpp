@@ -70,6 +70,8 @@ std::string outcome(const Completion& done, const StrictDfu& dfu) {
       return "-";
     case Handshake::Gone:
       return "gone";
+    case Handshake::Babble:
+      return "babble";
   }
   return "?";
 }

@@ -118,6 +118,18 @@ void add_device_commands(CommandLine& line) {
           "lower supply)")
       ->check(CLI::Range(1.7, 3.6))
       ->type_name("VOLTS");
+  program_command
+      ->add_option(
+          "--entry", o.entry,
+          "how the unit gets back into DFU mode: pin (BOOT0, a button), jump (its own code "
+          "jumps to the ROM), the sectors or addresses of that code, empty (the ROM's "
+          "empty check), loader (its own). Default: what the file says, or pin")
+      ->type_name("WAY")
+      ->allow_extra_args(false);
+  program_command->add_flag("--keep-entry", o.keep_entry,
+                            "refuse if the code that enters DFU mode would change");
+  program_command->add_flag("--repair", o.repair, "erase and write only the sectors that differ")
+      ->excludes("--full");
   add_consent_options(program_command, o);
   add_many_options(program_command, o);
 
@@ -161,6 +173,11 @@ void add_file_commands(CommandLine& line) {
       ->type_name("");
   convert->add_option("--to", o.output_format, "format of OUTPUT (default: by its name)")
       ->type_name("FORMAT");
+  convert
+      ->add_option(
+          "--usb-id", o.usb_id,
+          "which device a dfu or dfuse file says it is for, e.g. 0483:df11; fwupd wants it")
+      ->type_name("VID:PID");
 }
 
 void add_serve_command(CommandLine& line, CLI::App& sim_command) {
@@ -169,7 +186,7 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       add(line, sim_command, "serve", "Let other programs use virtual devices", sim_serve);
   serve
       ->add_option("PROFILE", o.profiles,
-                   "as behind sim: in --device; several make several devices")
+                   "as behind sim: in --device, or board:FIRMWARE; several make several")
       ->required()
       ->type_name("");
   auto* where = serve->add_option_group("where");
@@ -189,6 +206,41 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       ->type_name("NUMBER")
       ->check(CLI::Range(0, 65535).description(""))
       ->capture_default_str();
+}
+
+void add_run_command(CommandLine& line, CLI::App& sim_command) {
+  SimRunOptions& o = line.options.sim_run;
+  auto* run = add(line, sim_command, "run",
+                  "Run firmware on a virtual STM32F105 board, instruction by instruction", sim_run);
+  run->add_option("FIRMWARE", line.options.file,
+                  "the .elf that the linker wrote, with keys of board: in `sim list` (hse=8M,…)")
+      ->required()
+      ->type_name("");
+  run->add_option("--vbus", o.vbus, "1: the cable is in, with a host at its end; 0: it is not")
+      ->type_name("0|1");
+  run->add_flag("--charger", o.charger, "VBUS, but nobody who speaks USB");
+  run->add_option("--at", o.at,
+                  "do this then, e.g. 100ms:PA0=1, 2s:vbus=0, 1s:uart1=hello, 3s:reset; several "
+                  "are several options")
+      ->type_name("TIME:ACTION")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--until", o.until,
+                  "end well when this happens, e.g. PC13=1, uart1:ready, usb=configured, reset, "
+                  "rom, fault, symbol=main; of several, one")
+      ->type_name("CONDITION")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--for", o.time, "virtual time, at most (default: 10s; with --gdb no limit)")
+      ->type_name("TIME");
+  run->add_option("--uart", o.uart, "where the bytes of a USART go: 1=FILE, 1=- or 1=pty")
+      ->type_name("N=WHERE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--gdb", o.gdb, "let GDB in there before the first instruction; 0: any port")
+      ->type_name("PORT");
+  run->add_flag("--go-on", o.go_on, "report faults and watchdog resets, and go on");
+  run->add_flag("--strict", o.strict, "what the manual forbids ends the run, too");
 }
 
 void add_usb_commands(CommandLine& line) {
@@ -217,6 +269,7 @@ void add_other_commands(CommandLine& line) {
   auto* sim_command = app.add_subcommand("sim", "Virtual devices");
   sim_command->require_subcommand(1);
   add_serve_command(line, *sim_command);
+  add_run_command(line, *sim_command);
   add(line, *sim_command, "list", "Show the profiles of virtual devices and their keys", sim_list);
 
   auto* completion_command =
@@ -253,7 +306,8 @@ std::unique_ptr<CommandLine> make_command_line() {
   app.fallthrough();
   app.get_formatter()->column_width(34);
   app.add_option("-d,--device", o.devices,
-                 "port path (1-2.4), VID:PID, serial=TEXT, or sim:PROFILE; `program` takes several")
+                 "port path (1-2.4), VID:PID, serial=TEXT, sim:PROFILE, or board:FIRMWARE; "
+                 "`program` takes several")
       ->type_name("DEVICE")
       ->allow_extra_args(false);
   app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")

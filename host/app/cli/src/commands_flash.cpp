@@ -64,17 +64,16 @@ int download(const Options& options, Output& output, Opened& opened) {
   return code;
 }
 
-/// Compares first, unless told not to, and plans what differs.
-Result<update::Plan> plan_program(const Options& options, Output& output, Opened& opened,
-                                  const image::Image& image) {
-  update::PlanOptions how = plan_options(options);
-  // The pre-flight comes before any reading.
-  auto plan = update::make_plan(opened.target, image, how);
-  if (!plan || options.full) return plan;
-  TRY_ASSIGN(how.survey, opened.device->run(update::survey(opened.target, image, how), output));
+/// The plan, after comparing.
+Result<update::Plan> plan_opened(const Options& options, Output& output, Opened& opened,
+                                 const image::Image& image) {
+  auto planned = opened.device->run(plan_program(options, opened.target, image), output);
   output.end_progress();
-  if (how.survey->stopped) output.note("comparing was ended early: nearly everything differs");
-  return update::make_plan(opened.target, image, how);
+  if (!planned) return fail(std::move(planned).error());
+  if (planned->survey && planned->survey->stopped) {
+    output.note("comparing was ended early: nearly everything differs");
+  }
+  return std::move(planned->plan);
 }
 
 int program_opened(const Options& options, Output& output, Opened& opened,

@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "files.hpp"
+#include "range.hpp"
 #include "show.hpp"
 #include <fmt/format.h>
 
@@ -28,6 +29,10 @@ Result<image::Format> wanted_format(const Options& options) {
   return *format;
 }
 
+Error no_usb_id(const std::string& word) {
+  return Error(Errc::Usage, "\"" + word + "\" is no VID:PID (as in 0483:df11)");
+}
+
 }  // namespace
 
 int image_info(const Options& options, Output& output) {
@@ -48,6 +53,11 @@ int image_convert(const Options& options, Output& output) {
   if (!format) return report(output, format.error());
   image::WriteOptions write;
   if (loaded->image.ids) write.ids = *loaded->image.ids;
+  if (!options.usb_id.empty()) {
+    const auto id = parse_usb_id(options.usb_id);
+    if (!id) return report(output, no_usb_id(options.usb_id));
+    write.ids = image::DfuIds{.idVendor = id->vendor, .idProduct = id->product};
+  }
   if (options.alt_setting) write.alt_setting = static_cast<std::uint8_t>(*options.alt_setting);
   auto bytes = image::write(*format, loaded->image, write);
   if (!bytes) return report(output, std::move(bytes).error().named(options.output_file));

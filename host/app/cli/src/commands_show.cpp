@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/sim/board/board_spec.hpp"
 #include "sureflash/sim/model/profiles.hpp"
 
 namespace sureflash::cli {
@@ -242,15 +243,25 @@ int sim_list(const Options&, Output& output) {
     output.line(fmt::format("    {:<34} {}", fmt::format("{}={}", key.name, key.values), key.help));
     chip_keys.push_back({{"name", key.name}, {"values", key.values}, {"help", key.help}});
   }
-  output.line("keys for all");
+  output.line(
+      "board:FIRMWARE\n    a board with an STM32F105 that runs FIRMWARE (ELF, HEX, binary), "
+      "instruction by instruction");
+  Json board_keys = Json::array();
+  for (const sim::KeyHelp& key : sim::board_keys()) {
+    output.line(fmt::format("    {:<34} {}", fmt::format("{}={}", key.name, key.values), key.help));
+    board_keys.push_back({{"name", key.name}, {"values", key.values}, {"help", key.help}});
+  }
+  output.line("keys for all sim:");
   Json keys = Json::array();
   for (const sim::KeyHelp& key : sim::common_keys()) {
     output.line(fmt::format("    {:<34} {}", fmt::format("{}={}", key.name, key.values), key.help));
     keys.push_back({{"name", key.name}, {"values", key.values}, {"help", key.help}});
   }
-  output.result(
-      "sim list",
-      {{"profiles", profiles}, {"chips", chips}, {"chip_keys", chip_keys}, {"keys", keys}});
+  output.result("sim list", {{"profiles", profiles},
+                             {"chips", chips},
+                             {"chip_keys", chip_keys},
+                             {"board_keys", board_keys},
+                             {"keys", keys}});
   return 0;
 }
 

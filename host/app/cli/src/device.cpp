@@ -10,7 +10,6 @@
 namespace sureflash::cli {
 namespace {
 
-constexpr std::string_view kSimPrefix = "sim:";
 /// An F105 with an 8 MHz crystal needs 13.7 s to find its clock (AN2606 table 229).
 constexpr Duration kAttachTimeout = 20s;
 
@@ -20,20 +19,18 @@ Device::~Device() = default;
 
 Result<std::unique_ptr<Device>> Device::open(const Options& options) {
   std::unique_ptr<Device> device(new Device);
-  TRY(options.device.starts_with(kSimPrefix) ? device->open_virtual(options)
-                                             : device->open_real(options));
+  TRY(is_sim_device(options.device) ? device->open_virtual(options) : device->open_real(options));
   TRY(device->record(options));
   return device;
 }
 
 Result<void> Device::open_virtual(const Options& options) {
   label_ = options.device.substr(0, options.device.find(','));
-  TRY_ASSIGN(virtual_device_,
-             sim::make_device(std::string_view(options.device).substr(kSimPrefix.size())));
+  TRY_ASSIGN(sim_device_, make_sim_device(options.device));
   auto transport = std::make_unique<transport::VirtualTransport>(
-      virtual_device_->usb(), virtual_device_->clock() == sim::ClockChoice::Real
-                                  ? transport::Clock::Real
-                                  : transport::Clock::Virtual);
+      sim_device_->usb(), sim_device_->clock() == sim::ClockChoice::Real
+                              ? transport::Clock::Real
+                              : transport::Clock::Virtual);
   TRY(transport->open(kAttachTimeout));
   transport_ = std::move(transport);
   return {};
@@ -78,7 +75,7 @@ transport::Observer Device::observer(Output& output) {
 }
 
 Result<void> Device::save() {
-  if (virtual_device_) return virtual_device_->save();
+  if (sim_device_) return sim_device_->save();
   return {};
 }
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "options.hpp"
+#include "sim_device.hpp"
 
-#include "sureflash/sim/model/profiles.hpp"
 #include "sureflash/transport/transport.hpp"
 #include "sureflash/update/target.hpp"
 
@@ -14,9 +14,9 @@ namespace sureflash::cli {
 /// A device that is open, and what is known of it.
 class Device {
  public:
-  /// `--device`: "sim:PROFILE[,key=value…]", or a USB device (see open_usb); the only DFU
-  /// device there is without it. Errors: DeviceSpec, NoDevice, SeveralDevices, PermissionDenied,
-  /// DeviceBusy, and for --trace FileUnwritable.
+  /// `--device`: "sim:PROFILE[,key=value…]", "board:FIRMWARE[,key=value…]", or a USB device (see
+  /// open_usb); the only DFU device there is without it. Errors: DeviceSpec, NoDevice,
+  /// SeveralDevices, PermissionDenied, DeviceBusy, and for --trace FileUnwritable.
   static Result<std::unique_ptr<Device>> open(const Options& options);
   ~Device();
 
@@ -29,6 +29,9 @@ class Device {
   Result<T> run(Task<T> job, Output& output) {
     auto result = transport::run(transport(), std::move(job), observer(output));
     output.end_progress();
+    if (sim_device_) {
+      for (const std::string& note : sim_device_->take_notes()) output.note(note);
+    }
     return result;
   }
 
@@ -47,7 +50,7 @@ class Device {
   transport::Observer observer(Output& output);
 
   std::string label_;
-  std::unique_ptr<sim::VirtualDevice> virtual_device_;
+  std::unique_ptr<SimDevice> sim_device_;
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> trace_file_{nullptr, nullptr};
   std::string recorded_;

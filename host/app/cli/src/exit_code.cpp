@@ -36,6 +36,7 @@ ExitCode exit_code(Errc code) {
     case Errc::Misaligned:
       return ExitCode::Image;
     case Errc::NeedsConsent:
+    case Errc::EntryCodeDiffers:
     case Errc::WriteProtected:
     case Errc::ReadProtected:
       return ExitCode::Protected;
@@ -78,7 +79,8 @@ std::string_view exit_code_help() {
          "again\n"
          "  3  no device                         9  verify mismatch, or nothing could be proven\n"
          "  4  several devices, say which       10  nothing to do\n"
-         "  5  permission or driver            130  interrupted\n";
+         "  5  permission or driver             11  sim run: no condition was met in time\n"
+         "130  interrupted                      12  sim run: the firmware failed\n";
 }
 
 }  // namespace sureflash::cli

@@ -8,6 +8,19 @@
 
 namespace sureflash::cli {
 
+/// What `sim run` is told; the texts are parsed by board/conditions.hpp.
+struct SimRunOptions {
+  std::optional<bool> vbus;
+  bool charger = false;
+  std::vector<std::string> at;
+  std::vector<std::string> until;
+  std::string time;
+  std::vector<std::string> uart;
+  std::optional<std::uint16_t> gdb;
+  bool go_on = false;
+  bool strict = false;
+};
+
 /// Everything a command line can say. One struct, filled by CLI11, read by the commands.
 struct Options {
   // for all commands
@@ -25,6 +38,7 @@ struct Options {
   std::string output_file;
   std::string format;
   std::string output_format;
+  std::string usb_id;
   std::optional<std::uint64_t> base;
   std::optional<std::uint64_t> address;
   std::optional<std::uint64_t> size;
@@ -41,6 +55,9 @@ struct Options {
   bool full = false;
   bool may_wipe = false;
   std::optional<double> vdd;
+  std::vector<std::string> entry;
+  bool keep_entry = false;
+  bool repair = false;
   bool force = false;
   std::string shell;
 
@@ -68,6 +85,8 @@ struct Options {
   bool usbip = false;
   std::string listen_address = "127.0.0.1";
   unsigned tcp_port = 3240;
+
+  SimRunOptions sim_run;
 };
 
 }  // namespace sureflash::cli

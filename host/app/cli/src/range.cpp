@@ -5,6 +5,18 @@
 #include <fmt/format.h>
 
 namespace sureflash::cli {
+namespace {
+
+std::optional<std::uint16_t> hex16(std::string_view s) {
+  std::uint16_t value = 0;
+  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value, 16);
+  if (s.empty() || s.size() > 4 || error != std::errc{} || end != s.data() + s.size()) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+}  // namespace
 
 std::optional<std::uint64_t> number(std::string_view s) {
   int base = 10;
@@ -16,6 +28,15 @@ std::optional<std::uint64_t> number(std::string_view s) {
   const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value, base);
   if (error != std::errc{} || end != s.data() + s.size()) return std::nullopt;
   return value;
+}
+
+std::optional<UsbId> parse_usb_id(std::string_view word) {
+  const std::size_t colon = word.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto vendor = hex16(word.substr(0, colon));
+  const auto product = hex16(word.substr(colon + 1));
+  if (!vendor || !product) return std::nullopt;
+  return UsbId{*vendor, *product};
 }
 
 Result<AddressRange> parse_range(const std::string& word, const update::Target& target) {

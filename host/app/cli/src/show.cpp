@@ -144,6 +144,19 @@ void show_alternatives(Output& output, const update::Plan& plan) {
   }
 }
 
+/// What an interruption leaves behind.
+void show_entry(Output& output, const update::EntryPlan& entry) {
+  output.field("way back", fmt::format("{} ({})", update::name(entry.way), entry.said_by));
+  for (const std::string& sentence : entry.interruption) output.field("", "  " + sentence);
+}
+
+Json to_json(const update::EntryPlan& entry) {
+  return {{"way_back", update::name(entry.way)},       {"said_by", entry.said_by},
+          {"sectors", ranges_json(entry.sectors)},     {"guessed", entry.guessed},
+          {"rewritten", ranges_json(entry.rewritten)}, {"window_us", entry.window / 1us},
+          {"window_max_us", entry.window_max / 1us},   {"interruption", entry.interruption}};
+}
+
 void show_plan(Output& output, const update::Plan& plan) {
   if (!plan.kept.empty()) {
     output.field("plan", fmt::format("leave {} as it is: equal to the file already",
@@ -153,13 +166,15 @@ void show_plan(Output& output, const update::Plan& plan) {
     output.field("", fmt::format("verify {} by reading back", text_size(plan.bytes_to_verify())));
     return;
   }
-  output.field(plan.kept.empty() ? "plan" : "",
-               fmt::format("erase {}, {}{}; the sector with the vector table first",
-                           count(plan.erase.size(), "sector"), text_size(plan.bytes_to_erase()),
-                           plan.mass_erase ? ", by mass erase" : ""));
+  const bool vectors_last = plan.commit.begin == plan.start && !plan.commit.empty();
+  output.field(
+      plan.kept.empty() ? "plan" : "",
+      fmt::format("erase {}, {}{}{}", count(plan.erase.size(), "sector"),
+                  text_size(plan.bytes_to_erase()), plan.mass_erase ? ", by mass erase" : "",
+                  vectors_last ? "; the sector with the vector table first" : ""));
   show_ranges(output, "", joined(plan.erase));
-  output.field("",
-               fmt::format("write {}; the reset vector last", text_size(plan.bytes_to_write())));
+  output.field("", fmt::format("write {}{}", text_size(plan.bytes_to_write()),
+                               vectors_last ? "; the reset vector last" : ""));
   show_ranges(output, "", plan.write);
   output.field("", fmt::format("verify {} by reading back", text_size(plan.bytes_to_verify())));
   if (!plan.also_erased.empty()) {
@@ -173,6 +188,7 @@ void show_plan(Output& output, const update::Plan& plan) {
                                      text(plan.estimate.write), text(plan.estimate.verify)));
   }
   show_alternatives(output, plan);
+  show_entry(output, plan.entry);
 }
 
 Json alternatives_json(const update::Plan& plan) {
@@ -190,6 +206,7 @@ Json alternatives_json(const update::Plan& plan) {
 
 Json to_json(const update::Plan& plan) {
   Json j = {{"alt_setting", plan.alt_setting},
+            {"entry", to_json(plan.entry)},
             {"erase", ranges_json(plan.erase)},
             {"mass_erase", plan.mass_erase},
             {"kept", ranges_json(plan.kept)},

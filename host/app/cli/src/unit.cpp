@@ -1,5 +1,6 @@
 #include "unit.hpp"
 
+#include "range.hpp"
 #include "show.hpp"
 
 #include "sureflash/base/text.hpp"
@@ -12,6 +13,50 @@ std::string digest(const image::Image& image) {
   std::string bytes;
   for (const image::Segment& s : image.segments()) bytes.append(s.data.begin(), s.data.end());
   return sha256(bytes);
+}
+
+/// --entry: one word for the way, or where the code lies.
+Result<update::EntryOptions> entry_options(const Options& options, const update::Target& target) {
+  constexpr std::pair<std::string_view, update::WayBack> kWays[] = {
+      {"pin", update::WayBack::BootPin},
+      {"jump", update::WayBack::EntryCode},
+      {"empty", update::WayBack::EmptyCheck},
+      {"loader", update::WayBack::OwnLoader}};
+  update::EntryOptions entry{.keep = options.keep_entry};
+  for (const std::string& word : options.entry) {
+    const auto* way =
+        std::ranges::find(kWays, word, &std::pair<std::string_view, update::WayBack>::first);
+    if (way != std::end(kWays)) {
+      entry.way = way->second;
+      continue;
+    }
+    TRY_ASSIGN(const AddressRange range, parse_range(word, target));
+    entry.code.push_back(range);
+  }
+  if (!entry.code.empty() &&
+      entry.way.value_or(update::WayBack::EntryCode) != update::WayBack::EntryCode) {
+    return fail(Errc::Usage, "--entry: only the code of a jump has a place");
+  }
+  return entry;
+}
+
+Result<update::PlanOptions> plan_options(const Options& options, const update::Target& target) {
+  constexpr double kWordVolts = 2.7;
+  TRY_ASSIGN(update::EntryOptions entry, entry_options(options, target));
+  return update::PlanOptions{
+      .vector_table =
+          options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
+      .may_wipe = options.may_wipe,
+      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual,
+      .repair = options.repair,
+      .entry = std::move(entry)};
+}
+
+/// Whether the code of the way back has to change, which --keep-entry refuses, shows only when the
+/// flash was compared.
+update::PlanOptions before_comparing(const Options& options, update::PlanOptions how) {
+  how.entry.keep = how.entry.keep && options.full;
+  return how;
 }
 
 class UnitJob {
@@ -34,12 +79,13 @@ class UnitJob {
  private:
   Task<> program(const update::Target& target) {
     if (!request_.image) co_await fail(Errc::NeedsBase);
-    update::PlanOptions how = plan_options(request_.options);
     // The pre-flight comes before any reading, and before a row is taken.
-    static_cast<void>(co_await update::make_plan(target, *request_.image, how));
+    const auto how = co_await plan_options(request_.options, target);
+    static_cast<void>(co_await update::make_plan(target, *request_.image,
+                                                 before_comparing(request_.options, how)));
     const image::Image image = co_await image_of_this_unit();
     unit_.image_sha256 = digest(image);
-    auto done = co_await caught(program(target, image, how));
+    auto done = co_await caught(program(target, image));
     if (unit_.row && !request_.options.dry_run) co_await settle_row(done.has_value());
     co_await std::move(done);
     if (request_.options.run && !request_.options.dry_run) {
@@ -65,13 +111,10 @@ class UnitJob {
     return image;
   }
 
-  Task<> program(const update::Target& target, const image::Image& image, update::PlanOptions how) {
-    unit_.plan = co_await update::make_plan(target, image, how);
-    if (!request_.options.full) {
-      how.survey = co_await update::survey(target, image, how);
-      unit_.compare_time = how.survey->took;
-      unit_.plan = co_await update::make_plan(target, image, how);
-    }
+  Task<> program(const update::Target& target, const image::Image& image) {
+    Planned planned = co_await plan_program(request_.options, target, image);
+    if (planned.survey) unit_.compare_time = planned.survey->took;
+    unit_.plan = std::move(planned.plan);
     if (request_.options.dry_run) co_return;
     unit_.outcome = co_await update::program(target, *unit_.plan, unit_.seen);
     if (!unit_.outcome->proven) {
@@ -112,13 +155,16 @@ class UnitJob {
 
 }  // namespace
 
-update::PlanOptions plan_options(const Options& options) {
-  constexpr double kWordVolts = 2.7;
-  return {
-      .vector_table =
-          options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
-      .may_wipe = options.may_wipe,
-      .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual};
+Task<Planned> plan_program(const Options& options, const update::Target& target,
+                           const image::Image& image) {
+  update::PlanOptions how = co_await plan_options(options, target);
+  Planned planned{.plan = co_await update::make_plan(target, image, before_comparing(options, how)),
+                  .survey = std::nullopt};
+  if (options.full) co_return planned;
+  planned.survey = co_await update::survey(target, image, before_comparing(options, how));
+  how.survey = planned.survey;
+  planned.plan = co_await update::make_plan(target, image, how);
+  co_return planned;
 }
 
 Result<const stm32::Chip*> chosen_chip(const Options& options) {

@@ -16,8 +16,15 @@
 
 namespace sureflash::cli {
 
-/// What the command line says of how to program.
-update::PlanOptions plan_options(const Options& options);
+struct Planned {
+  update::Plan plan;
+  /// Not with --full.
+  std::optional<update::Survey> survey;
+};
+/// Passes the pre-flight, compares, unless told not to, and plans what differs, as the command line
+/// says. Errors: Usage, those of make_plan and survey. The references must outlive the task.
+Task<Planned> plan_program(const Options& options, const update::Target& target,
+                           const image::Image& image);
 
 /// The chip that --chip names; null without it. Errors: Usage.
 Result<const stm32::Chip*> chosen_chip(const Options& options);

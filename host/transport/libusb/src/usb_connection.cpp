@@ -157,9 +157,11 @@ void UsbConnection::close() {
 
 void UsbConnection::abandon() {
   static std::mutex mutex;
-  static std::vector<libusb_device_handle*> abandoned;  // so that leak checkers know them
+  // Never destroyed, and the context stays: leak checkers still know what a handle points to when
+  // the process ends.
+  static auto& abandoned = *new std::vector<std::pair<UsbContext, libusb_device_handle*>>;
   const std::scoped_lock lock(mutex);
-  abandoned.push_back(std::exchange(handle_, nullptr));
+  abandoned.emplace_back(context_, std::exchange(handle_, nullptr));
   claimed_.clear();
 }
 

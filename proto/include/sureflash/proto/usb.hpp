@@ -24,6 +24,7 @@ inline constexpr std::uint8_t kStandardOutDevice = 0x00;
 inline constexpr std::uint8_t kStandardInDevice = 0x80;
 inline constexpr std::uint8_t kStandardOutInterface = 0x01;
 inline constexpr std::uint8_t kStandardInInterface = 0x81;
+inline constexpr std::uint8_t kStandardOutEndpoint = 0x02;
 inline constexpr std::uint8_t kClassOutInterface = 0x21;
 inline constexpr std::uint8_t kClassInInterface = 0xA1;
 
@@ -41,6 +42,9 @@ enum class StandardRequest : std::uint8_t {
   SetInterface = 11,
   SynchFrame = 12,
 };
+
+/// Feature selector of endpoints. Source: USB 2.0, table 9-6.
+inline constexpr std::uint16_t kEndpointHalt = 0;
 
 /// bDescriptorType. Source: USB 2.0, table 9-5; DFU 1.1, table 4.2 for 0x21.
 enum class DescriptorType : std::uint8_t {

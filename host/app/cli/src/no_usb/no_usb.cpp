@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "failure.hpp"
+#include "sim_device.hpp"
 #include "surroundings.hpp"
 #include "usb.hpp"
 
@@ -29,6 +30,10 @@ Result<PortFilter> usb_port_filter(const std::vector<std::string>&) {
   return fail(no_usb());
 }
 
+Result<std::unique_ptr<SimDevice>> make_board_device(std::string_view) {
+  return fail(no_usb());
+}
+
 Json usb_devices() {
   return Json::array();
 }
@@ -47,6 +52,10 @@ int setup(const Options&, Output& output) {
 
 int sim_serve(const Options&, Output& output) {
   return report(output, no_usb());
+}
+
+int sim_run(const Options&, Output& output) {
+  return report(output, Error(Errc::Unsupported, "this sureflash was built without the board"));
 }
 
 }  // namespace sureflash::cli

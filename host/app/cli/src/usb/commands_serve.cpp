@@ -1,6 +1,7 @@
 #include "commands.hpp"
 #include "failure.hpp"
 #include "interrupt.hpp"
+#include "sim_device.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/sim/export/testbed.hpp"
@@ -11,20 +12,19 @@ namespace sureflash::cli {
 namespace {
 
 /// Devices of `sim serve`: they live as long as the server.
-using Devices = std::vector<std::unique_ptr<sim::VirtualDevice>>;
+using Devices = std::vector<std::unique_ptr<SimDevice>>;
 
 Result<Devices> make_devices(const std::vector<std::string>& profiles) {
   Devices devices;
   for (const std::string& profile : profiles) {
-    const std::string_view spec = profile;
-    auto device = sim::make_device(spec.starts_with("sim:") ? spec.substr(4) : spec);
+    auto device = make_sim_device(profile);
     if (!device) return fail(std::move(device).error().named(profile));
     devices.push_back(*std::move(device));
   }
   return devices;
 }
 
-sim::Pace pace(const sim::VirtualDevice& device) {
+sim::Pace pace(const SimDevice& device) {
   return device.clock() == sim::ClockChoice::Real ? sim::Pace::Real : sim::Pace::Fast;
 }
 
@@ -32,7 +32,12 @@ sim::Pace pace(const sim::VirtualDevice& device) {
 int serve_until_interrupted(sim::Loop& loop, const Devices& devices,
                             const std::vector<sim::HostPort*>& ports, Output& output) {
   constexpr Duration kLookForInterrupt = 100ms;
-  while (interrupt_count() == 0) loop.run_once(kLookForInterrupt);
+  while (interrupt_count() == 0) {
+    loop.run_once(kLookForInterrupt);
+    for (const auto& device : devices) {
+      for (const std::string& note : device->take_notes()) output.note(note);
+    }
+  }
   for (const auto& device : devices) {
     if (auto saved = device->save(); !saved) return report(output, saved.error());
   }

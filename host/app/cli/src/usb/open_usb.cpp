@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "range.hpp"
 #include "usb.hpp"
 
 #include "sureflash/transport/libusb/async.hpp"
@@ -9,32 +10,23 @@
 namespace sureflash::cli {
 namespace {
 
-std::optional<std::uint16_t> hex16(std::string_view s) {
-  std::uint16_t value = 0;
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), value, 16);
-  if (s.empty() || s.size() > 4 || error != std::errc{} || end != s.data() + s.size()) {
-    return std::nullopt;
-  }
-  return value;
-}
-
 /// Errors: DeviceSpec.
 Result<transport::Selector> parse_selector(std::string_view text) {
   transport::Selector selector;
   while (!text.empty()) {
     const std::string_view part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(part.size() + 1, text.size()));
-    const std::size_t colon = part.find(':');
     if (part.starts_with("serial=")) {
       selector.serial = part.substr(7);
-    } else if (colon != std::string_view::npos) {
-      selector.vendor_id = hex16(part.substr(0, colon));
-      selector.product_id = hex16(part.substr(colon + 1));
-      if (!selector.vendor_id || !selector.product_id) {
+    } else if (part.find(':') != std::string_view::npos) {
+      const auto id = parse_usb_id(part);
+      if (!id) {
         return fail(
             Error(Errc::DeviceSpec, "\"" + std::string(part) + "\" is no VID:PID (as in 0483:df11)")
                 .in(Stage::Open));
       }
+      selector.vendor_id = id->vendor;
+      selector.product_id = id->product;
     } else if (part.find_first_not_of("0123456789-.") == std::string_view::npos &&
                part.find('-') != std::string_view::npos) {
       selector.port_path = part;

@@ -62,6 +62,7 @@ enum class Errc : std::uint16_t {
   WrongBase = 505,
   Misaligned = 506,
   NeedsConsent = 507,
+  EntryCodeDiffers = 508,
   // 6xx: what the chip did
   WriteProtected = 600,
   ReadProtected = 601,

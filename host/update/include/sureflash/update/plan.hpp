@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sureflash/image/image.hpp"
+#include "sureflash/update/entry.hpp"
 #include "sureflash/update/target.hpp"
 
 /// What will happen to flash, as a value: computed first, printed, compared and tested; nothing is
@@ -27,6 +28,8 @@ struct Survey {
   Duration took{};
   /// It was ended early, because reading on could not pay off.
   bool stopped = false;
+  /// The words that an update writes last are blank: an update was interrupted, or none was made.
+  bool unfinished = false;
 };
 
 struct PlanOptions {
@@ -37,6 +40,11 @@ struct PlanOptions {
   bool may_wipe = false;
   /// Word: the user vouches for a supply of 2.7 V to 3.6 V.
   stm32::ProgramWidth width = stm32::ProgramWidth::Usual;
+  /// How the unit gets back into DFU mode.
+  EntryOptions entry{};
+  /// Only sectors that differ are touched, the one with the vector table included: what started
+  /// before starts during a repair as well. Needs a survey.
+  bool repair = false;
 };
 
 /// Expected times, from the data sheet's typical values and the speed of the bus.
@@ -60,13 +68,22 @@ struct Alternative {
 
 struct Plan {
   std::uint8_t alt_setting = 0;
-  /// Sectors, in the order in which they are erased. The first holds the vector table, so that half
-  /// an application never starts.
+  /// The way back into DFU mode; it decides the order of the next two.
+  EntryPlan entry;
+  /// Sectors, in the order in which they are erased. The first is the guard: it holds the vector
+  /// table, so that half an application never starts; where that belongs to entry code, it is the
+  /// first other sector.
   std::vector<AddressRange> erase;
   /// Runs, in the order in which they are written: blank blocks left out, aligned to the chip's
-  /// write alignment. The last one, `commit`, holds the initial stack pointer and the reset vector.
+  /// write alignment. The last one, `commit`, completes the guard: initial stack pointer and reset
+  /// vector, or the first bytes of that other sector. Empty: the guard is left alone (a repair), or
+  /// there is none.
   std::vector<AddressRange> write;
   AddressRange commit;
+  /// So many of the first of `erase`, the guard included, and so many of the first of `write`
+  /// change the entry code: they are carried out in one go before the rest.
+  std::size_t urgent_erases = 0;
+  std::size_t urgent_writes = 0;
   /// Parts of the image that are on the device already, in sectors that are left alone.
   std::vector<AddressRange> kept;
   /// After the trial block, one command erases everything; `erase` then lists all sectors.
@@ -87,7 +104,7 @@ struct Plan {
   std::vector<std::string> warnings;
 
   /// The image is there already: only the proof is left.
-  bool nothing_to_write() const { return write.empty(); }
+  bool nothing_to_write() const { return write.empty() && erase.empty(); }
 
   std::uint64_t bytes_to_erase() const;
   std::uint64_t bytes_to_write() const;
@@ -97,7 +114,8 @@ struct Plan {
 /// The pre-flight: everything that can be known before flash is touched.
 /// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), NotForThisDevice (RAM,
 /// option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected, Misaligned, WrongBase,
-/// VectorTableImplausible, Unsupported (word-wide programming where no document has it).
+/// VectorTableImplausible, Unsupported (word-wide programming where no document has it),
+/// EntryCodeDiffers (the user wants to keep it), and those of find_entry.
 Result<Plan> make_plan(const Target& target, const image::Image& image,
                        const PlanOptions& options = {});
 

@@ -63,9 +63,9 @@ Task<Survey> survey(const Target& target, const image::Image& image, PlanOptions
 /// Carries out a plan. The first sector and the first block are proven by reading them back before
 /// anything else is touched, so that a device that stores nothing is found out after one page.
 ///
-/// Order: erase the sector of the vector table; write and check its first block (a trial); erase
-/// the others, or everything; write the others; write the rest of that sector, the reset vector
-/// last; verify everything.
+/// Order: erase the first sector of the plan; write and check a block of it (a trial); erase and
+/// write what is urgent (entry code); erase the others, or everything; write the others, in the
+/// plan's order; verify everything.
 ///
 /// Errors: EraseHadNoEffect, DataNotStored, EraseTooWide (the trial block was lost and cannot be
 /// kept), VerifyMismatch (Observations::differences says where), DeviceReportsError, Interrupted,

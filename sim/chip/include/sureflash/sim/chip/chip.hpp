@@ -99,6 +99,20 @@ class Chip {
   /// 4-aligned, reset vector odd and in flash.
   bool application_plausible(std::uint32_t base) const;
 
+  /// Everything that can change, for going back in time. Only for the chip it came from.
+  struct State {
+    FlashOperations operations;
+    Flash flash;
+    Flash option_flash;
+    F1Options options;
+    std::vector<bool> user_protection;
+    Bytes ram;
+  };
+  State state() const {
+    return {operations_, flash_, option_flash_, options_, user_protection_, ram_};
+  }
+  void restore(const State& state);
+
   /// For building known states: what a debugger would do, in force at once.
   void load_option_bytes(ByteView bytes);
 

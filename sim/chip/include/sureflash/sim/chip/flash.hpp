@@ -59,6 +59,10 @@ class Flash {
   /// Number of erases each sector has seen in its life.
   const std::vector<std::uint32_t>& wear() const { return wear_; }
 
+  /// Sectors in which an operation was cut short, and which were not erased since: whatever they
+  /// read as, they may not keep it.
+  const std::vector<bool>& weak() const { return weak_; }
+
   /// From now on this bit always reads `value`, whatever is erased or programmed.
   void stick_bit(std::uint32_t address, unsigned bit, bool value);
 
@@ -85,6 +89,7 @@ class Flash {
   Bytes bytes_;
   std::vector<bool> protected_;
   std::vector<std::uint32_t> wear_;
+  std::vector<bool> weak_;
   std::vector<StuckBit> stuck_;
   TimeChoice choice_ = TimeChoice::Typical;
 };

@@ -39,6 +39,8 @@ class FpecF1 {
   /// or OPTPG, are no bus fault.
   BusAccess store(std::uint32_t address, ByteView data, Duration now);
 
+  /// Level of the interrupt line: EOP with EOPIE, PGERR or WRPRTERR with ERRIE.
+  bool irq(Duration now) const;
   Duration busy_until() const { return busy_until_; }
 
  private:

@@ -11,6 +11,7 @@ enum class FlashFault : std::uint8_t {
   CutBefore,  ///< power is lost, nothing has changed
   CutDuring,  ///< power is lost, the unit or the sector is left half changed
   CutAfter,   ///< power is lost after the operation was complete
+  CutLate,    ///< power is lost when every cell reads as it should, but will not keep it
   DropWrite,  ///< programming reports success and stores nothing
   FlipBit,    ///< programming stores one bit wrong
   SkipErase,  ///< erasing reports success and erases nothing

@@ -6,6 +6,8 @@
 /// What the core sees of the rest of the chip.
 namespace sureflash::sim::cpu {
 
+struct FaultRecord;
+
 inline constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
 /// Why an address is read. Debug reads must have no side effect and take no time.
@@ -50,6 +52,8 @@ class Bus {
   virtual void reset_requested() {}
   /// The core went to sleep. @param[in] deep  SCR.SLEEPDEEP.
   virtual void sleep_entered(bool deep) { static_cast<void>(deep); }
+  /// A fault was taken, or the core locked up. It may be asked to stop, and nothing else.
+  virtual void faulted(const FaultRecord& fault) { static_cast<void>(fault); }
 };
 
 }  // namespace sureflash::sim::cpu

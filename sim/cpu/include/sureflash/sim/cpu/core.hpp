@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "sureflash/sim/cpu/bus.hpp"
@@ -105,6 +106,11 @@ enum class Stop : std::uint8_t {
   Requested,  ///< Core::request_stop
 };
 
+struct Branch {
+  std::uint32_t from = 0;
+  std::uint32_t to = 0;
+};
+
 /// A fault as it happened, for reports: exact even where the registers of the chip are not.
 struct FaultRecord {
   std::uint16_t exception = 0;  ///< the exception taken; 0: lockup
@@ -115,11 +121,20 @@ struct FaultRecord {
   std::uint64_t cycle = 0;
   std::array<std::uint32_t, 16> registers{};  ///< at the instruction; [15] is `pc`
   std::uint32_t xpsr = 0;
+  std::vector<Branch> branches;  ///< that led there, oldest first
 };
 
-struct Branch {
-  std::uint32_t from = 0;
-  std::uint32_t to = 0;
+/// What silicon lets pass in silence and is wrong all the same.
+enum class Mistake : std::uint8_t {
+  StackOverflow,  ///< a push or an exception entry on the main stack went below the limit
+  DividedByZero,  ///< the result was 0, as CCR.DIV_0_TRP is off
+};
+struct MistakeRecord {
+  Mistake what = Mistake::StackOverflow;
+  std::uint32_t pc = 0;                       ///< the instruction
+  std::array<std::uint32_t, 16> registers{};  ///< behind it; [15] is `pc`
+  std::uint32_t xpsr = 0;
+  std::vector<Branch> branches;  ///< that led there, oldest first
 };
 
 enum class Access : std::uint8_t { Read = 1, Write = 2, ReadWrite = 3 };
@@ -188,6 +203,13 @@ class Core {
   std::uint32_t watch_hit() const { return watch_hit_; }
   /// BKPT stops `run` instead of being a fault.
   void set_halt_on_bkpt(bool on) { halt_on_bkpt_ = on; }
+
+  /// From now on `run` comes back with Stop::Requested after a mistake: for stack overflow once,
+  /// for divisions once for each place. @param[in] stack_limit  Lowest address that the main stack
+  /// may use; 0: any.
+  void watch_for_mistakes(std::uint32_t stack_limit);
+  /// Those since the last call, oldest first.
+  std::vector<MistakeRecord> take_mistakes() { return std::exchange(mistakes_, {}); }
 
   const std::optional<FaultRecord>& last_fault() const { return last_fault_; }
   /// Taken branches, exception entries and returns included, oldest first; at most 32.
@@ -278,6 +300,11 @@ class Core {
   void watch(std::uint32_t address, unsigned size, Access access);
   void use_fast_paths();
 
+  // mistakes.cpp
+  void check_stack();
+  void divided_by_zero();
+  void made_mistake(Mistake what);
+
   // exceptions.cpp
   bool privileged() const { return s_.ipsr != 0 || !s_.unprivileged; }
   int priority_of(unsigned exception) const;
@@ -337,7 +364,8 @@ class Core {
   bool check_pending_ = true;
   std::optional<Stop> stop_;
   bool single_step_ = false;
-  bool at_start_ = false;  ///< a breakpoint where `run` begins does not stop it
+  /// Where something other than the clock stopped `run`: a breakpoint there does not stop it again.
+  std::optional<std::uint32_t> resume_at_;
 
   std::array<Memory, 256> memory_{};  ///< by the top byte of the address
   std::array<Memory, 256> fast_{};    ///< the same, empty while there are watchpoints
@@ -349,6 +377,10 @@ class Core {
   std::vector<Watch> watches_;
   std::uint32_t watch_hit_ = 0;
   bool halt_on_bkpt_ = false;
+  bool watches_mistakes_ = false;
+  std::uint32_t stack_limit_ = 0;
+  std::vector<std::uint32_t> divisions_;  ///< places that were reported
+  std::vector<MistakeRecord> mistakes_;
   std::optional<FaultRecord> last_fault_;
   std::array<Branch, 32> branches_{};
   std::uint32_t branch_count_ = 0;

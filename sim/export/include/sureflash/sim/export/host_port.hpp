@@ -5,9 +5,11 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sureflash/base/bytes.hpp"
 #include "sureflash/base/time.hpp"
+#include "sureflash/sim/export/endpoint_queues.hpp"
 #include "sureflash/sim/usb/device.hpp"
 
 namespace sureflash::sim {
@@ -27,6 +29,7 @@ Duration monotonic_clock();
 struct Identity {
   Bytes device_descriptor;                    ///< 18 bytes
   Bytes configuration;                        ///< the first configuration, whole
+  std::vector<InterfaceInfo> interfaces;      ///< what the configuration says
   std::string manufacturer, product, serial;  ///< UTF-8; empty: none, or the device did not tell
   Speed speed = Speed::Full;
 
@@ -64,8 +67,15 @@ class HostPort {
 
   /// One control transfer of the enumerated device. `timeout` is in device time.
   Done control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout);
-  Done endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout);
-  Done endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout);
+  /// The endpoint (with direction bit) in the alternate settings that are selected, or nullptr.
+  const EndpointInfo* endpoint(std::uint8_t address) const;
+  /// Queues a bulk or interrupt transfer; `tick` carries it out, as long as the device takes.
+  /// Precondition: the endpoint is there.
+  void submit(std::shared_ptr<Transfer> transfer);
+  /// Takes back a transfer that the device has not finished. It keeps what has moved.
+  void cancel(const Transfer& transfer) { queues_.cancel(transfer); }
+  /// When to call `tick` again: at once while bytes flow, each frame while an endpoint NAKs.
+  Duration next_tick() const;
   /// What usb_reset_device() of Linux does: reset, address, compare descriptors, configuration and
   /// alternate settings as before. Gone: the device is not the one it was; it will be enumerated
   /// anew.
@@ -76,6 +86,9 @@ class HostPort {
 
  private:
   bool lost() const;
+  bool ahead_of_wall() const { return device_->now() > wall_() + offset_; }
+  void forget_device();
+  void note_selection(const proto::Setup& setup);
   void follow_wall();
   Duration due();
   Event look_for_device();
@@ -101,6 +114,8 @@ class HostPort {
   std::optional<std::uint32_t> given_up_on_;  ///< attachment that could not be enumerated
   std::optional<Identity> identity_;
   std::map<std::uint16_t, std::uint16_t> alt_settings_;  ///< by interface; as the host has set them
+  EndpointQueues queues_;
+  bool moving_ = false;  ///< the last round of the queues moved something
   std::uint64_t control_transfers_ = 0;
   bool visible_ = false;  ///< `identity_` has been announced
   bool changed_ = false;  ///< not the same device after a reset

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <list>
 #include <memory>
 #include <optional>
@@ -9,8 +10,7 @@
 #include "sureflash/sim/export/host_port.hpp"
 
 /// The rules of Linux' /dev/bus/usb files (drivers/usb/core/devio.c), without any transport: what
-/// each ioctl of a program answers. Control transfers only: virtual DFU devices have no other
-/// endpoints.
+/// each ioctl of a program answers. Control, bulk and interrupt transfers; no isochronous ones.
 namespace sureflash::sim {
 
 /// The memory of the program whose ioctl is answered. false: no such memory (EFAULT).
@@ -27,6 +27,8 @@ struct IoctlResult {
   long value = 0;
   int error = 0;
   Duration due{};
+  /// The ioctl blocks: it is to be asked again, with the same argument, until it does not.
+  bool blocks = false;
 };
 
 class UsbfsFile;
@@ -44,12 +46,10 @@ class UsbfsNode {
 
  private:
   friend class UsbfsFile;
-  struct AltSetting {
-    std::uint8_t interface_number;
-    std::uint8_t alt_setting;
-  };
 
   bool has_interface(unsigned number) const;
+  /// The interface that has an endpoint of this address in any alternate setting.
+  std::optional<unsigned> interface_of(std::uint8_t endpoint) const;
   bool has_alt_setting(unsigned number, unsigned alt) const;
   /// 0, or the errno with which the kernel refuses.
   int claim(const UsbfsFile& file, unsigned number);
@@ -59,8 +59,9 @@ class UsbfsNode {
   std::uint8_t device_number_;
   std::uint8_t configuration_value_;
   Speed speed_;
-  std::vector<AltSetting> alt_settings_;
+  std::vector<InterfaceInfo> interfaces_;
   std::map<unsigned, const UsbfsFile*> claims_;
+  std::size_t urb_memory_ = 0;  ///< bytes of all buffers under way
 };
 
 /// What one open() of the node holds.
@@ -80,15 +81,29 @@ class UsbfsFile {
   struct Urb {
     std::uint64_t address;       ///< of the program's struct usbdevfs_urb
     std::uint64_t data_address;  ///< where IN data goes
-    Bytes in;
-    int status;
-    std::size_t actual;
-    Duration due;
+    std::shared_ptr<Transfer> transfer;
+    std::optional<unsigned> interface;  ///< whose endpoint; none: endpoint 0
+    bool short_not_ok = false;
+    bool taken_back = false;
+    std::size_t memory = 0;
   };
+  struct ProgramUrb;
 
   IoctlResult submit(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult submit_control(const ProgramUrb& urb, ClientMemory& memory);
+  IoctlResult submit_endpoint(const ProgramUrb& urb, ClientMemory& memory);
   IoctlResult reap(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult give_back(const Urb& urb, std::uint64_t argument, ClientMemory& memory);
   IoctlResult discard(std::uint64_t address);
+  IoctlResult bulk(std::uint64_t argument, ClientMemory& memory);
+  int start_bulk(unsigned address, std::size_t length, std::uint64_t buffer, ClientMemory& memory);
+  void take_back(Urb& urb);
+  void take_back_all(unsigned interface);
+  IoctlResult clear_halt(std::uint64_t argument, ClientMemory& memory);
+  IoctlResult reset_endpoint(std::uint64_t argument, ClientMemory& memory);
+  /// The endpoint in the selected alternate setting, if this file may use it; else an errno. Claims
+  /// the interface as the kernel does.
+  std::expected<const EndpointInfo*, int> use_endpoint(unsigned address);
   IoctlResult control(std::uint64_t argument, ClientMemory& memory);
   IoctlResult set_interface(std::uint64_t argument, ClientMemory& memory);
   IoctlResult set_configuration(std::uint64_t argument, ClientMemory& memory);
@@ -104,6 +119,9 @@ class UsbfsFile {
 
   std::shared_ptr<UsbfsNode> node_;
   std::list<Urb> urbs_;
+  /// The transfer of a USBDEVFS_BULK that blocks, and when its time is over (wall clock).
+  std::shared_ptr<Transfer> blocking_;
+  Duration give_up_at_{};
 };
 
 }  // namespace sureflash::sim

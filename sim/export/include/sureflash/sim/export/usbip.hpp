@@ -51,16 +51,22 @@ class UsbipSession {
  private:
   struct Urb {
     std::uint32_t sequence;
-    Bytes reply;
-    Duration due;
+    std::shared_ptr<Transfer> transfer;
+    bool short_not_ok = false;
+    std::optional<int> error = {};  ///< errno; refused without asking the device
   };
+  struct Command;
 
   /// Deals with one message at the start of the input. @returns its length; 0: not complete yet.
   std::size_t take_operation(ByteView input);
   std::size_t take_urb(ByteView input);
   void list_devices();
   void import(ByteView bus_id);
-  void submit(ByteView header, ByteView data);
+  void submit_control(const Command& command);
+  void submit_endpoint(const Command& command);
+  void refuse(std::uint32_t sequence);
+  void answer(const Urb& urb);
+  std::list<Urb>::iterator forget(std::list<Urb>::iterator urb);
   void unlink(ByteView header);
   void reject() { finished_ = true; }
 
@@ -69,6 +75,7 @@ class UsbipSession {
   Bytes input_;
   Bytes output_;
   std::list<Urb> pending_;
+  std::size_t pending_bytes_ = 0;
   bool finished_ = false;
 };
 

@@ -14,6 +14,8 @@
 ///       -chardev socket,id=r,path=SOCKET -device usb-redir,chardev=r,bus=x.0
 namespace sureflash::sim {
 
+class UsbredirGuest;
+
 /// Serves one device to one QEMU at a time. Lives in a loop. The guest sees unplugging, plugging
 /// and re-enumeration as such.
 class UsbredirServer {
@@ -28,8 +30,6 @@ class UsbredirServer {
   HostPort& port() { return port_; }
 
  private:
-  class Guest;
-
   UsbredirServer(Loop& loop, std::filesystem::path path, Descriptor listener, UsbDevice& device,
                  Pace pace);
   Duration tick();
@@ -40,7 +40,7 @@ class UsbredirServer {
   Descriptor listener_;
   HostPort port_;
   int tick_ = -1;
-  std::unique_ptr<Guest> guest_;
+  std::unique_ptr<UsbredirGuest> guest_;
 };
 
 }  // namespace sureflash::sim

@@ -59,6 +59,12 @@ class FaultyDevice final : public UsbDevice {
   Speed speed() const override { return device_->speed(); }
   Completion control(const proto::Setup& setup, ByteView out, ByteSpan in,
                      Duration timeout) override;
+  Completion endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout) override {
+    return device_->endpoint_out(endpoint, data, timeout);
+  }
+  Completion endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout) override {
+    return device_->endpoint_in(endpoint, data, timeout);
+  }
   void bus_reset() override { device_->bus_reset(); }
   void set_vbus(bool on) override { device_->set_vbus(on); }
 

@@ -18,6 +18,7 @@ enum class Handshake : std::uint8_t {
   Stall,    ///< STALL handshake
   Timeout,  ///< still NAKing when the time limit was over; the host gave up the transfer
   Gone,     ///< no answer at all: the device is not (or no longer) on the bus
+  Babble,   ///< the device sent more than the host had asked for
 };
 
 struct Completion {
@@ -54,8 +55,11 @@ class UsbDevice {
   /// bus time and for as long as the device NAKs, at most by `timeout` (then Handshake::Timeout).
   virtual Completion control(const proto::Setup& setup, ByteView out, ByteSpan in,
                              Duration timeout) = 0;
-  /// One bulk or interrupt transfer; `endpoint` without direction bit. Devices without endpoints
-  /// stall.
+  /// One bulk or interrupt transfer, or the rest of one; `endpoint` without direction bit. It ends
+  /// when all bytes have moved or, IN, with a short packet; OUT without data is a zero-length
+  /// packet. At least one transaction is tried, however short `timeout` is. On Timeout `actual`
+  /// bytes (whole packets) have moved and the host may go on with the rest: hosts wait for a NAKing
+  /// endpoint in slices, so that others get their turn. Devices without endpoints stall.
   virtual Completion endpoint_out(std::uint8_t endpoint, ByteView data, Duration timeout);
   virtual Completion endpoint_in(std::uint8_t endpoint, ByteSpan data, Duration timeout);
 

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cerrno>
+
+#include "sureflash/sim/export/usbfs.hpp"
+
+/// What the parts of usbfs share.
+namespace sureflash::sim::usbfs {
+
+/// What a transfer without time limit may take: longer than any flash operation.
+inline constexpr Duration kForever = 10min;
+
+inline IoctlResult refuse(int error) {
+  return {-1, error, {}};
+}
+
+template <class T>
+bool load(ClientMemory& memory, std::uint64_t address, T& value) {
+  return memory.read(address, {reinterpret_cast<std::uint8_t*>(&value), sizeof value});
+}
+
+template <class T>
+bool store(ClientMemory& memory, std::uint64_t address, const T& value) {
+  return memory.write(address, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
+}
+
+inline std::uint64_t address_of(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+
+/// The status of a finished URB. Source: Documentation/driver-api/usb/error-codes.rst.
+inline int urb_status(Handshake handshake) {
+  switch (handshake) {
+    case Handshake::Ack:
+      return 0;
+    case Handshake::Stall:
+      return -EPIPE;
+    case Handshake::Timeout:
+      return -ETIMEDOUT;
+    case Handshake::Gone:
+      return -EPROTO;
+    case Handshake::Babble:
+      return -EOVERFLOW;
+  }
+  return -EPROTO;
+}
+
+/// The errno of a transfer that the kernel waits for.
+inline int sync_error(Handshake handshake) {
+  return handshake == Handshake::Gone ? ENODEV : -urb_status(handshake);
+}
+
+}  // namespace sureflash::sim::usbfs
