@@ -139,7 +139,7 @@ int program(const Options& options, Output& output) {
   if (!loaded) return report(output, loaded.error());
   show_image(output, options.file, loaded->format, loaded->image);
   show_device(output, opened->device->label(), opened->target);
-  auto plan = plan_program(options, output, *opened, loaded->image);
+  auto plan = plan_opened(options, output, *opened, loaded->image);
   if (!plan) return report(output, *opened->device, opened->target, plan.error(), {});
   show_plan(output, *plan);
   output.event("plan", to_json(*plan));
