@@ -48,8 +48,8 @@ Result<update::PlanOptions> plan_options(const Options& options, const update::T
           options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
       .may_wipe = options.may_wipe,
       .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual,
-      .repair = options.repair,
-      .entry = std::move(entry)};
+      .entry = std::move(entry),
+      .repair = options.repair};
 }
 
 /// Whether the code of the way back has to change, which --keep-entry refuses, shows only when the
@@ -158,10 +158,12 @@ class UnitJob {
 Task<Planned> plan_program(const Options& options, const update::Target& target,
                            const image::Image& image) {
   update::PlanOptions how = co_await plan_options(options, target);
-  Planned planned{.plan = co_await update::make_plan(target, image, before_comparing(options, how)),
-                  .survey = std::nullopt};
+  // Named: GCC 12 destroys temporaries of a braced list around co_await twice.
+  const update::PlanOptions first = before_comparing(options, how);
+  Planned planned;
+  planned.plan = co_await update::make_plan(target, image, first);
   if (options.full) co_return planned;
-  planned.survey = co_await update::survey(target, image, before_comparing(options, how));
+  planned.survey = co_await update::survey(target, image, first);
   how.survey = planned.survey;
   planned.plan = co_await update::make_plan(target, image, how);
   co_return planned;
