@@ -39,6 +39,7 @@ class AsyncDevice {
 
   void begin(const Step& step) {
     answer_.reset();
+    doubtful_.reset();
     wake_at_.reset();
     awaiting_return_ = false;
     if (const auto* transfer = std::get_if<ControlTransfer>(&step)) {
@@ -60,6 +61,17 @@ class AsyncDevice {
   std::optional<Answer> poll() {
     if (!answer_ && wake_at_ && now() >= *wake_at_) on_timer();
     return std::exchange(answer_, std::nullopt);
+  }
+
+  /// Ends the step that is under way with Io::Stopped; a transfer some time later, when the
+  /// operating system has taken it back.
+  void stop() {
+    if (submitted_) {
+      ::libusb_cancel_transfer(transfer_.get());
+    } else if (!answer_) {
+      wake_at_.reset();
+      settle(Io::Stopped);
+    }
   }
 
   /// Time until `poll` has something to do by itself.
@@ -176,6 +188,7 @@ Result<std::shared_ptr<AsyncDevice>> AsyncDriver::open(const Selector& selector)
 bool AsyncDriver::advance(Job& job) {
   while (const Step* step = job.next()) {
     if (job.under_way) {
+      if (job.observer.stop_at_once()) job.device->stop();
       const auto answer = job.device->poll();
       if (!answer) return false;
       job.under_way = false;
@@ -214,7 +227,7 @@ void AsyncDriver::wait_for_events() {
   Duration sleep = kSleepMax;
   for (const auto& job : jobs_) sleep = std::min(sleep, job->device->until_timer());
   const auto us = std::chrono::ceil<std::chrono::microseconds>(sleep).count();
-  timeval timeout{.tv_sec = 0, .tv_usec = static_cast<suseconds_t>(us)};
+  timeval timeout{.tv_sec = 0, .tv_usec = static_cast<decltype(timeval::tv_usec)>(us)};
   ::libusb_handle_events_timeout_completed(as_usb_context(context_).get(), &timeout, nullptr);
 }
 
