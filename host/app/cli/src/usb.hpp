@@ -8,9 +8,7 @@
 
 #include "sureflash/transport/transport.hpp"
 
-/// What needs the USB of this machine, and nothing else does. `usb/` has it with libusb; `no_usb/`
-/// says of everything, `setup` and `sim serve` included, that this build has no USB
-/// (SUREFLASH_USB=OFF).
+/// What needs the USB of this machine, and nothing else does.
 namespace sureflash::cli {
 
 struct OpenedUsb {
