@@ -52,6 +52,29 @@ our_program() {
   our 0 read /back.bin --size "$(stat -c %s /fw2.bin)" -d "$1"
   cmp /fw2.bin /back.bin || fail "what sureflash read at $1 is something else"
 }
+# The kernel's own driver reads and writes a serial port that echoes.
+serial() {
+  tries=0
+  until [ -c "$1" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 600 ] || fail "no $1"
+    usleep 100000
+  done
+  stty -F "$1" raw -echo || fail "stty $1"
+  rm -f /echo.bin
+  cat "$1" >/echo.bin &
+  reader=$!
+  head -c 20000 /fw1.bin >/sent.bin
+  cat /sent.bin >"$1"
+  tries=0
+  while [ "$(stat -c %s /echo.bin)" -lt 20000 ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || fail "only $(stat -c %s /echo.bin) bytes came back from $1"
+    usleep 100000
+  done
+  kill "$reader"
+  cmp /sent.bin /echo.bin || fail "something else came back from $1"
+}
 port() { grep -l df11 /sys/bus/usb/devices/*/idProduct | head -n 1 | cut -d/ -f6; }
 
 modules usb-common usbcore xhci-hcd xhci-pci
@@ -72,6 +95,10 @@ wait_for 0
 wait_for 1
 our_program "$(port)"
 echo "usbredir: plugged in again: sureflash programs, verifies, reads"
+
+modules cdc-acm
+serial /dev/ttyACM0
+echo "usbredir: the kernel's serial driver gets back what it sends"
 
 modules e1000 usbip-core vhci-hcd
 ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up || fail "network"
@@ -98,6 +125,9 @@ wait_for 1
 attach
 our_program "$remote"
 echo "usbip: attached again: sureflash programs, verifies, reads"
+usbip --tcp-port "$USBIP_PORT" attach -r 10.0.2.2 -b 1-2 >/usbip.log 2>&1 || { cat /usbip.log; fail "attach 1-2"; }
+serial /dev/ttyACM1
+echo "usbip: the kernel's serial driver gets back what it sends"
 echo PASS
 trap - EXIT
 poweroff -f

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Full stack test. Goal: a real Linux kernel (USB core, xHCI, usbfs, vhci) and an unmodified dfu-util accept our virtual
 # devices, and sureflash works on a real kernel: enumerate, unplug in mid-write, program, read back, by usbredir and by
-# USB/IP. Method: Debian's kernel with a ramdisk of busybox, dfu-util, usbip and sureflash in QEMU, emulated (TCG): never
+# USB/IP; and its driver of serial ports uses their bulk and interrupt endpoints. Method: Debian's kernel with a ramdisk of busybox, dfu-util, usbip and sureflash in QEMU, emulated (TCG): never
 # KVM, which exists and hangs on some machines. Usage: run.sh VM_SERVER SUREFLASH. The kernel package is kept in
 # ${XDG_CACHE_HOME:-~/.cache}/sureflash-vm; nothing is installed. Exit status 77: this machine has not got the packages.
 set -euo pipefail
@@ -58,7 +58,7 @@ make_ramdisk() {
   mkdir -p "$work/guest"/{bin,dev,proc,sys,modules,usr/bin,var/run}
   install "$(command -v busybox)" "$work/guest/bin/busybox"
   "$work/guest/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -sf busybox "$work/guest/bin/$applet"; done
-  for module in usb-common usbcore xhci-hcd xhci-pci e1000 usbip-core vhci-hcd; do
+  for module in usb-common usbcore xhci-hcd xhci-pci cdc-acm e1000 usbip-core vhci-hcd; do
     find "$kernel/tree/lib/modules" -name "$module.ko" -exec cp {} "$work/guest/modules/" \;
   done
   add_program "$(command -v dfu-util)"
@@ -88,5 +88,6 @@ timeout "$seconds_max" qemu-system-x86_64 -M q35 -accel tcg -m 256 -nographic -n
   -serial stdio -kernel "$kernel/vmlinux" -initrd "$work/ramdisk" \
   -append "console=ttyS0 quiet panic=-1 tsc=reliable nokaslr mitigations=off" \
   -device qemu-xhci,id=x -chardev "socket,id=r,path=$work/redir" -device usb-redir,chardev=r,bus=x.0 \
+  -chardev "socket,id=s,path=$work/redir.serial" -device usb-redir,chardev=s,bus=x.0 \
   -netdev user,id=n -device e1000,netdev=n,romfile= </dev/null | tee "$work/console"
 grep -q '^PASS' "$work/console"

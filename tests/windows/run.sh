@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
 # Goal: sureflash.exe does on Windows what sureflash does here. Method: under wine, the screens that need no file are
 # compared word for word with the golden files of tests/cli; then a chip that is kept in a file is programmed, verified,
-# read and locked by two processes at once. Usage: run.sh SUREFLASH_EXE.
+# read and locked by two processes at once; and what is said of USB with and without libusb-1.0.dll.
+# Usage: run.sh SOURCE BUILD; builds first. Exit code 77: the packages are missing.
 set -euo pipefail
-program=$(realpath "$1")
-golden=$(dirname "$(realpath "$0")")/../golden/cli
+here=$(dirname "$(realpath "$0")")
+golden=$here/../golden/cli
+compiler=x86_64-w64-mingw32-gcc-posix
 wine=$(command -v wine64 || command -v wine || echo /usr/lib/wine/wine64)
-[[ -x $wine ]] || { echo "error: wine64 is missing (see tools/packages.txt, group windows)" >&2; exit 77; }
+if [[ ! -x $wine ]] || ! command -v $compiler >/dev/null; then
+  echo "error: wine64 or mingw-w64 is missing (see tools/packages.txt, group windows)" >&2
+  exit 77
+fi
+(cd "$1" && cmake --preset windows -B "$2" >/dev/null)
+cmake --build "$2" -- sureflash
+program=$(realpath "$2/sureflash.exe")
 
 work=$(mktemp -d /tmp/sf-win-XXXXXX)
 export WINEPREFIX=$work/prefix WINEDEBUG=-all DISPLAY=
@@ -58,11 +66,25 @@ our 0 verify app.hex -d $chip
 printf x | dd of=app.bin bs=1 seek=3000 conv=notrunc status=none
 our 9 verify app.bin --base 0x08000000 -d $chip
 our 6 verify nothing.bin --base 0x08000000 -d $chip
-our 1 list
-grep -q "built without USB" err || fail "list says something else"
+our 5 list
+grep -q "libusb-1.0.dll cannot be loaded" err || fail "list says something else"
+our 5 program app.bin --base 0x08000000
+# What lies in the current folder is not taken for the library.
+$compiler -shared -o libusb-1.0.dll "$here/stand_in_libusb.c"
+our 5 list
+mkdir with_library
+mv libusb-1.0.dll with_library
+cp "$program" with_library
+without_library=$program
+program=$PWD/with_library/$(basename "$program")
+our 3 list
+grep -q "no device found" err || fail "with a libusb-1.0.dll list says something else"
+program=$without_library
+our 1 sim serve stm32f105 --usbip
+our 1 setup
 
-# A run in real time, of more than five seconds, holds the chip file.
-head -c 131072 /dev/zero >big.bin
+# A run in real time, of more than seven seconds, holds the chip file.
+head -c 262144 /dev/zero >big.bin
 "$wine" "$program" program big.bin --base 0x08000000 --data -d "$chip,clock=real" >first.log 2>&1 </dev/null &
 first=$!
 for ((i = 0; i < 100; ++i)); do grep -qs '^erasing' first.log && break; sleep 0.05; done

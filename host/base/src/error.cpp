@@ -23,6 +23,8 @@ Entry entry(Errc code) {
       return {"device-busy", "another program holds the device"};
     case Errc::Unsupported:
       return {"unsupported", "not supported here"};
+    case Errc::UsbLibraryMissing:
+      return {"usb-library-missing", "the library for USB is missing"};
     case Errc::DeviceSpec:
       return {"device-spec", "cannot understand the device specification"};
     case Errc::Stalled:

@@ -17,6 +17,10 @@ Remedy remedy(const Error& error) {
       return {"close the other program, or unplug and plug the device", {}};
     case Errc::Unsupported:
       return {"none known", {}};
+    case Errc::UsbLibraryMissing:
+      return {
+          "put libusb-1.0.dll for 64 bits (https://libusb.info) into the folder of sureflash.exe",
+          {}};
     case Errc::DeviceSpec:
       return {"`sureflash sim list` shows profiles and their keys", {}};
     case Errc::Stalled:

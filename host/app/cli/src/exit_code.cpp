@@ -11,6 +11,7 @@ ExitCode exit_code(Errc code) {
       return ExitCode::SeveralDevices;
     case Errc::PermissionDenied:
     case Errc::DeviceBusy:
+    case Errc::UsbLibraryMissing:
       return ExitCode::Permission;
     case Errc::DeviceSpec:
     case Errc::Usage:

@@ -10,9 +10,7 @@
 
 #include "sureflash/transport/driver.hpp"
 
-/// What needs the USB of this machine, and nothing else does. `usb/` has it with libusb; `no_usb/`
-/// says of everything, `setup` and `sim serve` included, that this build has no USB
-/// (SUREFLASH_USB=OFF).
+/// What needs the USB of this machine, and nothing else does.
 namespace sureflash::cli {
 
 struct OpenedUsb {

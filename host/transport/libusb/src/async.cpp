@@ -40,6 +40,7 @@ class AsyncDevice {
 
   void begin(const Step& step) {
     answer_.reset();
+    doubtful_.reset();
     wake_at_.reset();
     awaiting_return_ = false;
     if (const auto* transfer = std::get_if<ControlTransfer>(&step)) {
@@ -65,6 +66,17 @@ class AsyncDevice {
 
   /// Whether only libusb can bring this on.
   bool awaits_transfer() const { return submitted_; }
+
+  /// Ends the step that is under way with Io::Stopped; a transfer some time later, when the
+  /// operating system has taken it back.
+  void stop() {
+    if (submitted_) {
+      ::libusb_cancel_transfer(transfer_.get());
+    } else if (!answer_) {
+      wake_at_.reset();
+      settle(Io::Stopped);
+    }
+  }
 
   /// Time until `poll` has something to do by itself.
   Duration until_timer() const {
@@ -189,6 +201,7 @@ Result<void> AsyncDriver::add(const std::string& port, std::unique_ptr<Job> job)
 bool AsyncDriver::advance(Running& running) {
   while (true) {
     if (running.under_way) {
+      if (running.job->observer.stop_at_once()) running.device->stop();
       const auto answer = running.device->poll();
       if (!answer) return false;
       running.under_way = false;
@@ -226,7 +239,7 @@ void AsyncDriver::wait_for_events(Duration patience) const {
       running_, [](const Running& running) { return running.device->awaits_transfer(); });
   if (!awaited) return std::this_thread::sleep_for(sleep);
   const auto us = std::chrono::ceil<std::chrono::microseconds>(sleep).count();
-  timeval timeout{.tv_sec = 0, .tv_usec = static_cast<suseconds_t>(us)};
+  timeval timeout{.tv_sec = 0, .tv_usec = static_cast<decltype(timeval::tv_usec)>(us)};
   ::libusb_handle_events_timeout_completed(as_usb_context(context_).get(), &timeout, nullptr);
 }
 

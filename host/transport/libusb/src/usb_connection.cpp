@@ -4,9 +4,34 @@
 #include <mutex>
 #include <utility>
 
+#ifdef _WIN32
+#include <windows.h>
+#endif
+
 namespace sureflash::transport {
+namespace {
+
+#ifdef _WIN32
+/// The first call of a delay-loaded DLL ends the process when there is none. Looked for beside the
+/// program and in the system folder only.
+Result<void> load_library() {
+  if (::LoadLibraryExA("libusb-1.0.dll", nullptr, LOAD_LIBRARY_SEARCH_DEFAULT_DIRS) != nullptr) {
+    return {};
+  }
+  Error error(Errc::UsbLibraryMissing, "libusb-1.0.dll cannot be loaded");
+  error.os = static_cast<int>(::GetLastError());
+  return fail(std::move(error));
+}
+#else
+Result<void> load_library() {
+  return {};
+}
+#endif
+
+}  // namespace
 
 Result<UsbContext> start_libusb() {
+  TRY(load_library());
   libusb_context* context = nullptr;
   if (const int code = ::libusb_init(&context); code != 0) {
     Error error(Errc::Internal, "libusb does not start");

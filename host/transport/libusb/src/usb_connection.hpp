@@ -12,7 +12,7 @@ namespace sureflash::transport {
 using UsbContext = std::shared_ptr<libusb_context>;
 using UsbDeviceRef = std::shared_ptr<libusb_device>;
 
-/// Starts libusb. Errors: Internal.
+/// Starts libusb. Errors: UsbLibraryMissing (Windows), Internal.
 Result<UsbContext> start_libusb();
 /// Every device on every bus, in no particular order.
 std::vector<UsbDeviceRef> all_devices(const UsbContext& context);

@@ -38,6 +38,16 @@ Task<Io> first_answer(Duration timeout) {
   co_return answer.io;
 }
 
+Task<Io> wait_for(Duration duration) {
+  const Answer answer = co_await step(Wait{duration});
+  co_return answer.io;
+}
+
+Task<Io> await_return(Duration timeout) {
+  const Answer answer = co_await step(AwaitReturn{timeout});
+  co_return answer.io;
+}
+
 Task<Io> detach_and_return() {
   Bytes status(6);
   co_await step(ControlTransfer{{0x21, 0, 1000, 0, 0}, {}, {}, 20s});
@@ -111,6 +121,109 @@ TEST_F(AsyncDriverTest, DevicesAreFollowedByTheirPorts) {
   }
   driver->run();
   EXPECT_EQ(back, 2);
+}
+
+TEST_F(AsyncDriverTest, DeviceThatComesBackElsewhereIsNotOurs) {
+  DfuDevice ours({.run_time = true}), other({.run_time = true});
+  add(ours);
+  add(other);
+  const auto driver = start();
+  std::optional<Io> io;
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-1"}, await_return(1s), {},
+                                [&](Result<Io> result) { io = *result; }));
+  ASSERT_TRUE(
+      driver->start<Io>({.port_path = "1-2"}, detach_and_return(), {}, [](Result<Io> result) {
+        EXPECT_EQ(*result, Io::Ok) << "the other one goes and comes back meanwhile";
+      }));
+  driver->run();
+  EXPECT_EQ(io, Io::Timeout);
+}
+
+TEST_F(AsyncDriverTest, ATimeoutIsTheJobsOwn) {
+  DfuDevice silent, quick;
+  silent.delay(proto::DfuRequest::GetStatus, 1h);
+  add(silent, sim::Pace::Real);
+  add(quick, sim::Pace::Real);
+  const auto driver = start();
+  std::map<std::string, Io> ended;
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-1"}, first_answer(300ms), {},
+                                [&](Result<Io> io) { ended["silent"] = *io; }));
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-2"}, first_answer(20s), {},
+                                [&](Result<Io> io) { ended["quick"] = *io; }));
+  driver->run();
+  EXPECT_EQ(ended["silent"], Io::Timeout);
+  EXPECT_EQ(ended["quick"], Io::Ok);
+}
+
+TEST_F(AsyncDriverTest, OneOfManyIsUnpluggedAndTheOthersFinish) {
+  DfuDevice leaves, stays;
+  leaves.delay(proto::DfuRequest::GetStatus, 1h);
+  add(leaves, sim::Pace::Real);
+  add(stays);
+  const auto driver = start();
+  std::optional<Io> gone;
+  std::optional<std::size_t> state;
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-1"}, first_answer(1h), {},
+                                [&](Result<Io> io) { gone = *io; }));
+  ASSERT_TRUE(driver->start<std::size_t>({.port_path = "1-2"}, write_page(7), {},
+                                         [&](Result<std::size_t> result) {
+                                           state = result.value_or(99);
+                                           const std::scoped_lock lock(loop_.mutex());
+                                           testbed_->port("1-1").set_vbus(false);
+                                         }));
+  driver->run();
+  EXPECT_EQ(gone, Io::Disconnected);
+  EXPECT_EQ(state, 5U);
+}
+
+TEST_F(AsyncDriverTest, ADeviceThatIsPluggedInLaterIsListedAndDriven) {
+  DfuDevice first, second;
+  add(first);
+  second.set_vbus(false);
+  testbed_->add(second, sim::Pace::Fast);
+  const auto driver = start();
+  EXPECT_EQ(driver->list().size(), 1U);
+  std::optional<Io> late;
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-1"}, first_answer(20s), {}, [&](Result<Io>) {
+    {
+      const std::scoped_lock lock(loop_.mutex());
+      testbed_->port("1-2").set_vbus(true);
+    }
+    ASSERT_TRUE(eventually([&] { return testbed_->device_number("1-2") != 0; }));
+    ASSERT_TRUE(driver->start<Io>({.port_path = "1-2"}, first_answer(20s), {}, [&](Result<Io> io) {
+      late = *io;
+    })) << "from within a job's end";
+  }));
+  driver->run();
+  EXPECT_EQ(late, Io::Ok);
+}
+
+TEST_F(AsyncDriverTest, StopAtOnceEndsWhatHangs) {
+  DfuDevice first, second, third;
+  first.delay(proto::DfuRequest::GetStatus, 1h);
+  for (DfuDevice* device : {&first, &second, &third}) add(*device, sim::Pace::Real);
+  const auto driver = start();
+  int asked = 0;
+  Observer observer;
+  // Not before each step has begun.
+  observer.stop_at_once = [&asked] { return ++asked > 6; };
+  std::vector<Io> ended;
+  const auto done = [&](Result<Io> io) { ended.push_back(*io); };
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-1"}, first_answer(1h), observer, done));
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-2"}, wait_for(1h), observer, done));
+  ASSERT_TRUE(driver->start<Io>({.port_path = "1-3"}, await_return(1h), observer, done));
+  driver->run();
+  EXPECT_EQ(ended, std::vector<Io>(3, Io::Stopped));
+}
+
+TEST_F(AsyncDriverTest, DriverThatEndsTakesBackItsTransfers) {
+  DfuDevice device;
+  device.delay(proto::DfuRequest::GetStatus, 1h);
+  add(device, sim::Pace::Real);
+  auto driver = start();
+  ASSERT_TRUE(driver->start<Io>({}, first_answer(1h), {}, [](Result<Io>) { FAIL(); }));
+  driver.reset();
+  EXPECT_TRUE(AsyncDriver::create()) << "and libusb can be used again";
 }
 
 TEST_F(AsyncDriverTest, StopAtOnceEndsAJobWithoutAnotherTransfer) {

@@ -22,6 +22,7 @@ enum class Errc : std::uint16_t {
   DeviceBusy = 103,
   Unsupported = 104,
   DeviceSpec = 105,
+  UsbLibraryMissing = 106,
   // 2xx: the wire
   Stalled = 200,
   TimedOut = 201,

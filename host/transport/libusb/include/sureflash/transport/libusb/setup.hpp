@@ -11,6 +11,14 @@
 /// whoever sits at the machine (uaccess, systemd-logind).
 namespace sureflash::transport {
 
+/// Elsewhere there is nothing to set up: macOS lets everybody use USB, Windows wants the driver
+/// WinUSB on the device.
+#ifdef __linux__
+inline constexpr bool kHasUdev = true;
+#else
+inline constexpr bool kHasUdev = false;
+#endif
+
 /// Must sort before 73-seat-late.rules, which acts on the tag.
 inline constexpr const char* kUdevRuleName = "70-sureflash.rules";
 inline constexpr const char* kUdevRuleFolder = "/etc/udev/rules.d";

@@ -92,6 +92,11 @@ int list_usb(Output& output) {
 }
 
 int setup(const Options& options, Output& output) {
+  if (!transport::kHasUdev) {
+    return report(output, Error(Errc::Unsupported,
+                                "udev rules are a thing of Linux; docs/usb.md says what else may "
+                                "be in the way"));
+  }
   const bool here = options.rules_folder.empty();
   const std::string folder = here ? transport::kUdevRuleFolder : options.rules_folder;
   const std::string path = fmt::format("{}/{}", folder, transport::kUdevRuleName);
