@@ -3,7 +3,10 @@
 Method: the command against virtual devices that are kept in files between runs.
 Usage: check_commands.py SUREFLASH"""
 import json
+import os
 import pathlib
+import random
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,7 +23,8 @@ class Commands(unittest.TestCase):
 
     def run_command(self, *arguments, expect):
         done = subprocess.run([SUREFLASH, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL, check=False)
+                              stdin=subprocess.DEVNULL, check=False,
+                              env={**os.environ, "XDG_STATE_HOME": str(self.folder / "state")})
         self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
@@ -82,6 +86,53 @@ class Commands(unittest.TestCase):
         self.assertEqual(last["restore"], "sureflash options set WRP0=0xFC")
         self.run_command(*last["restore"].split()[1:], "--yes", "--device", device, expect=0)
         self.run_command("doctor", "--device", device, expect=8)
+
+    def test_write_protection_is_remembered(self):
+        device = f"sim:stm32f105,fill=app,state={self.folder / 'chip'}"
+        restore = ("unprotect", "write", "--restore", "--yes", "--device", device)
+        self.run_command(*restore, expect=2)
+        self.run_command("options", "set", "WRP0=0xFC", "WRP2=0x7F", "--yes", "--device", device, expect=0)
+        protected = self.run_command("options", "show", "--device", device, expect=0)
+        self.run_command("unprotect", "write", "--dry-run", "--device", device, expect=0)
+        self.run_command(*restore, expect=2)
+        self.run_command("unprotect", "write", "--yes", "--device", device, expect=0)
+        self.run_command("doctor", "--device", device, expect=0)
+        self.assertIn("known by its port", self.run_command(*restore, expect=0))
+        self.assertEqual(self.run_command("options", "show", "--device", device, expect=0), protected)
+        self.run_command(*restore, expect=2)
+
+    def test_a_repair_touches_only_what_differs(self):
+        image = bytearray(random.Random(1).randbytes(10_000))
+        image[:8] = struct.pack("<II", 0x20001000, 0x08000009)
+        device = f"sim:stm32f105,state={self.folder / 'chip'}"
+        at = ("--base", "0x08000000", "--yes", "--device", device)
+        (self.folder / "a.bin").write_bytes(image)
+        self.run_command("program", "a.bin", *at, expect=0)
+        image[5000] ^= 1
+        (self.folder / "b.bin").write_bytes(image)
+        self.run_command("verify", "b.bin", *at[:2], *at[3:], expect=9)
+        plan = next(r for r in self.results("program", "b.bin", "--repair", *at, expect=0) if r["type"] == "plan")
+        self.assertEqual(plan["erase"], [{"begin": 0x08001000, "end": 0x08001800}])
+        self.run_command("verify", "b.bin", *at[:2], *at[3:], expect=0)
+
+    def test_the_plan_says_what_an_interruption_leaves(self):
+        image = bytearray(random.Random(1).randbytes(6_000))
+        image[:8] = struct.pack("<II", 0x20001000, 0x08000009)
+        (self.folder / "a.bin").write_bytes(image)
+        program = ("program", "a.bin", "--base", "0x08000000", "--dry-run", "--device", "sim:stm32f105,fill=noise")
+        self.assertIn("BOOT0 (or the button for it) brings it back", self.run_command(*program, expect=0))
+        jump = self.run_command(*program, "--entry", "0x08000000..0x08000400", expect=0)
+        self.assertRegex(jump, r"for about \d+ ms \(at most \d+ ms\)\s+a power cut leaves a unit that only BOOT0 or an ST-Link")
+        self.run_command(*program, "--entry", "0..0", "--keep-entry", expect=7)
+        self.run_command(*program, "--keep-entry", expect=2)
+        self.run_command(*program, "--entry", "empty", expect=6)
+        entry = self.results(*program, "--entry", "loader", expect=0)[-1]["plan"]["entry"]
+        self.assertEqual(entry["way_back"], "own loader")
+
+    def test_a_device_that_comes_back_in_dfu_mode_is_no_success(self):
+        last = self.results("run", "--device", "sim:stm32f105,fill=app,app=resets", expect=8)[-1]
+        self.assertEqual(last["error"]["findings"][0]["id"], "came-back-in-dfu")
+        self.run_command("run", "--device", "sim:stm32f105,fill=app,leave=error", expect=0)
 
     def test_a_permanent_level_is_never_written(self):
         self.run_command("options", "set", "RDP=0xCC", "--yes", "--device", "sim:stm32f105", expect=2)

@@ -10,6 +10,7 @@
 
 #include "scenario.hpp"
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include "sureflash/update/dfu_mode.hpp"
 #include "sureflash/update/evidence.hpp"
@@ -37,6 +38,14 @@ image::Image linked_elsewhere(std::uint32_t base) {
 image::Image no_program(std::uint32_t base) {
   return image_of(base, Bytes(2048, 0x11));
 }
+image::Image for_more_ram(std::uint32_t base) {
+  image::Image image;
+  Bytes bytes(2048, 0x11);
+  store_le32(bytes, 0, 0x20020000);
+  store_le32(bytes, 4, base + 9);
+  EXPECT_TRUE(image.insert(base, bytes));
+  return image;
+}
 image::Image with_ram(std::uint32_t base) {
   image::Image image = make_program(base, 2048);
   EXPECT_TRUE(image.insert(0x20001000, Bytes(64, 0x11)));
@@ -50,6 +59,9 @@ image::Image with_option_bytes(std::uint32_t base) {
 image::Image program_of(std::uint32_t base) {
   return make_program(base, kSize);
 }
+image::Image small_program(std::uint32_t base) {
+  return make_program(base, 8'000);
+}
 image::Image too_large(std::uint32_t base) {
   return make_program(base, 300 * 1024);
 }
@@ -59,6 +71,8 @@ struct Situation {
   std::string spec;
   std::uint32_t base = kBase;
   image::Image (*image)(std::uint32_t) = program_of;
+  /// What else is wrong with it, and may come first.
+  std::string_view also{};
 };
 
 const char* const kNothingStored = "stm32f105,fault=drop-write@0-999999+skip-erase@0-999";
@@ -101,6 +115,21 @@ std::vector<Situation> setups() {
       {"rom-version", "stm32f105,fill=app,rom=2.0"},
       {"rom-version", "stm32f105,fill=app,rom=2.1"},
       {"poll-times", "stm32f105,fill=app,poll=0"},
+      {"rom-version", "stm32f105,fill=app,rom=1.0"},
+      {"vector-table", "stm32f105,fill=app", kBase, for_more_ram},
+      {"stuck-state", "st-f107-example,fill=app,middleware=2.11.3,found=state-15", 0x08005000,
+       program_of, "erases-everything"},
+      {"layout-wrong", "stm32f105,fill=app,layout=@Internal Flash  /0x08000000/256*001Kg"},
+      {"layout-wrong",
+       "stm32f105,fill=app,layout=@Internal Flash  /0x08000000/04*016Kg;01*064Kg;07*128Kg"},
+      {"faster-than-silicon", "stm32f105,fill=app,times=none,poll=0"},
+      {"host-gap", "stm32f042,fill=noise,fault=no-gap", kBase, small_program},
+      {"came-back-in-dfu", "stm32f105,fill=app,app=returns"},
+      {"came-back-in-dfu", "stm32f105,fill=app,app=resets"},
+      {"came-back-in-dfu",
+       "stm32f105,fill=app,app=resets,option-bytes=A55AFE01FF00FF00FF00FF00FF00FF00"},
+      {"start-answer", "stm32f105,fill=app,leave=vanish"},
+      {"start-answer", "stm32f105,fill=app,leave=error"},
   };
 }
 
@@ -196,6 +225,25 @@ std::string read(const Situation& setup) {
   return answer(s, s.run(update::read(s.target, AddressRange::sized(setup.base, 256))), {});
 }
 
+/// There is no program to start.
+const char* const kRefused = "refused";
+
+/// What is in flash is started; what went well with a note is that note.
+std::string start(const Situation& setup) {
+  Session s(setup);
+  if (!s.open(true)) return "(not opened)";
+  const auto started = s.run(update::start_and_watch(s.target, setup.base));
+  if (!started && started.error().code == Errc::VectorTableImplausible) return kRefused;
+  if (!started) return answer(s, started, {});
+  Evidence evidence;
+  evidence.target = &s.target;
+  evidence.start_answer = started->answer;
+  for (const update::Finding& f : update::find_causes(evidence)) {
+    if (f.id == "start-answer") return "start-answer (note)";
+  }
+  return "done";
+}
+
 std::string info(const Situation& setup) {
   Session s(setup);
   return s.open(false) ? "done" : "(not opened)";
@@ -207,12 +255,12 @@ struct Row {
 };
 
 const std::vector<std::string> kColumns{
-    "doctor", "doctor --may-write", "info", "program", "verify", "erase", "read"};
+    "doctor", "doctor --may-write", "info", "program", "verify", "erase", "read", "run"};
 
 Row row_of(const Situation& setup) {
   return {setup,
           {doctor(setup, false), doctor(setup, true), info(setup), program(setup), verify(setup),
-           erase(setup), read(setup)}};
+           erase(setup), read(setup), start(setup)}};
 }
 
 const std::vector<Row>& matrix() {
@@ -240,6 +288,7 @@ TEST(Diagnosis, TheRightCauseComesFirst) {
       if (id_of(cell) == row.setup.cause) ++named;
       // Notes stand behind what is wrong, and may be about something else than the set-up.
       if (cell == "done" || cell == "-" || cell.empty() || cell.ends_with("(note)")) continue;
+      if (cell == kRefused || cell == row.setup.also) continue;
       EXPECT_EQ(cell, row.setup.cause);
     }
     EXPECT_GT(named, 0) << "no command names the cause";
@@ -255,7 +304,8 @@ TEST(Diagnosis, HealthyDevicesAreNotAccused) {
     for (std::size_t i = 0; i < row.cells.size(); ++i) {
       SCOPED_TRACE(kColumns[i]);
       const std::string& cell = row.cells[i];
-      EXPECT_TRUE(cell == "done" || cell == "-" || cell.ends_with("(note)")) << cell;
+      EXPECT_TRUE(cell == kRefused || cell == "done" || cell == "-" || cell.ends_with("(note)"))
+          << cell;
     }
   }
   EXPECT_GE(healthy, 5);
@@ -274,6 +324,23 @@ TEST(Diagnosis, NoProfileIsAccusedWithoutReason) {
   EXPECT_GE(asked, 3);
 }
 
+TEST(Diagnosis, TheRomsOfAllLinesAreNotAccused) {
+  int asked = 0;
+  for (const std::string_view name : sim::chip_profiles()) {
+    const stm32::Chip* chip = stm32::find_chip(name);
+    const Situation setup{"", std::string(name) + ",fill=noise", chip->flash_base, small_program};
+    SCOPED_TRACE(setup.spec);
+    const Row row = row_of(setup);
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
+      const std::string& cell = row.cells[i];
+      EXPECT_TRUE(cell == kRefused || cell == "done" || cell == "-" || cell.ends_with("(note)"))
+          << kColumns[i] << ": " << cell;
+      ++asked;
+    }
+  }
+  EXPECT_GT(asked, 61 * 7);
+}
+
 std::string table() {
   std::string s = "| device | image |";
   for (const std::string& column : kColumns) s += " " + column + " |";
@@ -281,12 +348,10 @@ std::string table() {
   for (std::size_t i = 0; i < kColumns.size(); ++i) s += "---|";
   s += "\n";
   const std::map<image::Image (*)(std::uint32_t), std::string> images{
-      {program_of, "a program"},
-      {linked_elsewhere, "linked elsewhere"},
-      {no_program, "no program"},
-      {with_ram, "with RAM"},
-      {with_option_bytes, "with option bytes"},
-      {too_large, "300 KiB"}};
+      {small_program, "a small program"},         {program_of, "a program"},
+      {linked_elsewhere, "linked elsewhere"},     {no_program, "no program"},
+      {for_more_ram, "for a chip with more RAM"}, {with_ram, "with RAM"},
+      {with_option_bytes, "with option bytes"},   {too_large, "300 KiB"}};
   for (const Row& row : matrix()) {
     s += fmt::format("| `{}` | {} |", row.setup.spec, images.at(row.setup.image));
     for (const std::string& cell : row.cells) s += " " + cell + " |";
@@ -346,8 +411,22 @@ TEST(Diagnosis, FailedEnumerationsAreReadFromTheKernelLog) {
   ASSERT_EQ(findings.size(), 1U);
   EXPECT_EQ(findings.front().certainty, update::Certainty::Likely);
   EXPECT_EQ(findings.front().evidence.size(), 3U);
+  EXPECT_THAT(findings.front().what_to_do.front(), testing::HasSubstr("wait 20 s"));
   const auto silent = argue(Error(Errc::NoDevice));
   EXPECT_EQ(silent.front().certainty, update::Certainty::Possible);
+}
+
+TEST(Diagnosis, SixAttemptsAreAWrongCrystal) {
+  update::Surroundings around;
+  for (int n = 9; n < 15; ++n) {
+    around.kernel_log.push_back(
+        fmt::format("usb 1-2: new full-speed USB device number {} using xhci_hcd", n));
+    around.kernel_log.emplace_back("usb 1-2: device descriptor read/64, error -110");
+  }
+  const auto findings = argue(Error(Errc::NoDevice), around);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_THAT(findings.front().evidence.back(), testing::HasSubstr("6 times"));
+  EXPECT_THAT(findings.front().what_to_do.front(), testing::HasSubstr("crystal must be"));
 }
 
 TEST(Diagnosis, OneSignOfReadProtectionIsNotEnough) {

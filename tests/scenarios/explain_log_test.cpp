@@ -53,6 +53,9 @@ TEST(ExplainLog, DfuUtil) {
       {"dfu-util: Cannot open DFU device 0483:df11 found on devnum 9 (LIBUSB_ERROR_ACCESS)\n",
        "no-permission"},
       {"Cannot claim interface - LIBUSB_ERROR_BUSY\n", "device-in-use"},
+      {"dfu-util 0.11\nFile downloaded successfully\nSubmitting leave request...\n"
+       "Error during download get_status\n",
+       "start-answer"},
       {"DFU state(10) = dfuERROR, status(11) = iString indicates a vendor specific error\n",
        "read-protection"},
   };

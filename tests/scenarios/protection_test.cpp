@@ -30,6 +30,44 @@ Result<update::AfterReset> unprotect(Bench& bench) {
       });
 }
 
+TEST(Protection, APermanentLevelIsNeverWritten) {
+  for (const auto& [line, offset] :
+       {std::pair("stm32f407", 1U), {"stm32f042", 0U}, {"stm32l476", 0U}}) {
+    SCOPED_TRACE(line);
+    Bench bench(fmt::format("{},fill=app", line));
+    bench.identify.chip = stm32::find_chip(line);
+    const auto before = bench.chip().option_bytes();
+    const Bytes kept(before.begin(), before.end());
+    const auto refused = bench.run<update::AfterReset>(
+        [at = offset](const update::Target& target) -> Result<Task<update::AfterReset>> {
+          Bytes block(target.chip->option_bytes.size(), 0xFF);
+          block[at] = 0xCC;
+          return update::write_option_bytes(target, std::move(block));
+        });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::NeedsConsent);
+    EXPECT_TRUE(std::ranges::equal(bench.chip().option_bytes(), kept));
+  }
+  EXPECT_FALSE(stm32::sets_permanent_level(*stm32::find_chip("stm32f105"), Bytes(16, 0xCC)));
+}
+
+TEST(Protection, AnImageOfOptionBytesIsRefusedWhateverTheChip) {
+  update::Target target = Bench("stm32f407").identified().value();
+  target.chip = nullptr;
+  target.candidates.clear();
+  target.read_protection_signs.clear();
+  // As ROMs V3.x state it: erasable, which it is not (dfuse.md 2.11, no. 5).
+  target.areas[1].map = stm32::parse_layout("@Option Bytes  /0x1FFFC000/01*016 g").value();
+  image::Image image;
+  Bytes block(16, 0xFF);
+  block[1] = 0xCC;
+  ASSERT_TRUE(image.insert(0x1FFFC000, block));
+  const auto plan =
+      update::make_plan(target, image, {.vector_table = update::VectorTableCheck::Skip});
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Errc::NotForThisDevice);
+}
+
 TEST(Protection, OptionBytesAreWrittenAndReadBack) {
   for (const char* held : {"0", "1"}) {
     Bench bench(fmt::format("stm32f105,fill=app,wrp=0-3,held={}", held));

@@ -229,9 +229,9 @@ bool lacks_only_vectors(Bench& bench, const Trial& trial) {
          bench.plan.entry.interruption.size() == 2;
 }
 
-TEST(WayBack, BootPinNeverStartsHalfAnApplication) {
+void cut_with_boot_pin(Version version) {
   for (const Geometry& g : geometries()) {
-    const Trial trial{g, "enter=boot0", {}};
+    const Trial trial{g, "enter=boot0", {}, version};
     const Counts counts = cut_everywhere(trial, [&](Bench& bench, std::uint64_t, auto) {
       const std::string content = shows(bench, trial);
       const bool runs = started(bench) == sim::Running::Application;
@@ -240,7 +240,16 @@ TEST(WayBack, BootPinNeverStartsHalfAnApplication) {
       return true;
     });
     EXPECT_GT(counts.cuts, 0);
+    if (testing::Test::HasFailure()) return;
   }
+}
+
+TEST(WayBack, BootPinNeverStartsHalfAnApplication) {
+  cut_with_boot_pin(Version::New);
+}
+
+TEST(WayBack, BootPinNeverStartsHalfAnApplicationWithTheVectorsOfBefore) {
+  cut_with_boot_pin(Version::NewWithOldEntry);
 }
 
 TEST(WayBack, UnchangedEntryCodeAlwaysComesBack) {

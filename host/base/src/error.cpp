@@ -115,6 +115,8 @@ Entry entry(Errc code) {
       return {"erase-too-wide", "the device erased more than it was told to"};
     case Errc::LeftDfuUnexpectedly:
       return {"left-dfu", "the device left DFU mode by itself"};
+    case Errc::CameBackInDfu:
+      return {"came-back-in-dfu", "the program was started, and the device came back in DFU mode"};
     case Errc::Interrupted:
       return {"interrupted", "interrupted"};
     case Errc::Usage:

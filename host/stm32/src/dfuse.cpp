@@ -212,37 +212,27 @@ Task<> DfuSe::read(std::uint32_t address, ByteSpan out) {
   idle_ = uploading || idle_;
 }
 
-Task<> DfuSe::leave(std::uint32_t address) {
+Task<std::optional<Error>> DfuSe::leave(std::uint32_t address) {
   co_await set_address(address);
   // wBlockNum 2 as dfu-util and fwupd do; ROMs take any (dfuse.md 2.8).
   auto sent = co_await caught(client_->dnload(proto::kFirstDataBlock, {}));
   if (!sent) {
-    if (sent.error().code == Errc::Disconnected) co_return;
-    co_await fail(std::move(sent).error());
+    if (sent.error().code == Errc::Disconnected) co_return std::nullopt;
+    co_return fail(std::move(sent).error());
   }
   auto reply = co_await caught(client_->get_status());
   pointer_.reset();
   idle_ = false;
-  if (!reply) {
-    // Gone before it could answer: it did what it was told.
-    switch (reply.error().code) {
-      case Errc::Stalled:
-      case Errc::TimedOut:
-      case Errc::Disconnected:
-      case Errc::TransferFailed:
-        co_return;
-      default:
-        co_await fail(std::move(reply).error());
-        co_return;
-    }
-  }
-  co_await dfu::check_status(*reply);
+  if (!reply) co_return std::move(reply).error();
+  auto status = dfu::check_status(*reply);
+  if (!status) co_return std::move(status).error();
   if (reply->bState != DfuState::DfuManifest && reply->bState != DfuState::DfuManifestSync &&
       reply->bState != DfuState::DfuManifestWaitReset) {
     Error e(Errc::UnexpectedState);
     e.device = *reply;
-    co_await fail(std::move(e));
+    co_return e;
   }
+  co_return std::nullopt;
 }
 
 }  // namespace sureflash::stm32

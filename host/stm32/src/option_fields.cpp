@@ -55,7 +55,25 @@ Error no_field(const OptionTable& table, std::string_view name) {
                "no option is called \"" + std::string(name) + "\"; there are " + known);
 }
 
+constexpr std::uint8_t kLevel2 = 0xCC;
+
+/// Offset of RDP in the block that the ROM shows.
+struct RdpPlace {
+  std::string_view family;
+  std::size_t offset;
+};
+constexpr RdpPlace kRdpPlaces[] = {{"F0", 0}, {"F3", 0}, {"L0", 0}, {"L1", 0}, {"L4", 0}, {"G0", 0},
+                                   {"G4", 0}, {"WB", 0}, {"F2", 1}, {"F4", 1}, {"F7", 1}};
+
 }  // namespace
+
+bool sets_permanent_level(const Chip& chip, ByteView block) {
+  if (chip.family == "F1") return false;
+  const auto is_level_2 = [&](std::size_t at) { return at < block.size() && block[at] == kLevel2; };
+  const auto place = std::ranges::find(kRdpPlaces, chip.family, &RdpPlace::family);
+  if (place != std::end(kRdpPlaces)) return is_level_2(place->offset);
+  return is_level_2(0) || is_level_2(1);
+}
 
 const OptionTable* option_table(const Chip& chip) {
   const auto it = std::ranges::find(kTables, chip.name, &OptionTable::chip);

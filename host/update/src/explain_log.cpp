@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "sureflash/base/text.hpp"
 
@@ -86,6 +87,7 @@ constexpr std::array kPhrases{
     Phrase{kDfuUtil, "libusb_error_pipe", Sign::LostConnection, "the device refused a request"},
     Phrase{kFwupd, "no detected devices", Sign::NoDevice,
            "no device that can be updated was found"},
+    Phrase{kFwupd, "failed to write firmware", Sign::None, "the update was given up"},
     Phrase{kFwupd, "verify failed", Sign::VerifyFailed,
            "read back, the memory is not what was sent"},
     Phrase{"", "stm32 download firmware update", Sign::CubeFirmware,
@@ -171,6 +173,12 @@ class Reader {
   void conclude() {
     conclude_about_the_machine();
     conclude_about_storing();
+    if (has(Sign::LeaveFailed)) {
+      add("start-answer", Certainty::Likely,
+          "the last error is none: the device had started its program before it could answer",
+          {Sign::LeaveFailed}, {"nothing, if the product does what its program does"});
+      reading_.findings.back().severity = Severity::Note;
+    }
     if (has(Sign::NotWritable)) {
       add("read-only-area", Certainty::Likely,
           "the image reaches into memory that the device declares read-only", {Sign::NotWritable},
@@ -187,7 +195,9 @@ class Reader {
       add("image-too-large", Certainty::Possible, "the image does not fit the device's memory",
           {Sign::TargetError}, {"`sureflash image info FILE` shows where it goes"});
     }
-    std::ranges::stable_sort(reading_.findings, std::ranges::greater{}, &Finding::certainty);
+    std::ranges::stable_sort(reading_.findings, [](const Finding& a, const Finding& b) {
+      return std::pair(a.severity, a.certainty) > std::pair(b.severity, b.certainty);
+    });
   }
 
   void conclude_about_the_machine() {
@@ -228,7 +238,7 @@ class Reader {
           {"`sureflash doctor` tells for certain, without writing",
            "use the ROM bootloader instead: BOOT0 high (and BOOT1 low) at reset"});
     }
-    add("write-protection", Certainty::Possible, "or the sectors are write-protected",
+    add("write-protection", Certainty::Possible, "the sectors may be write-protected",
         {Sign::VerifyFailed, Sign::MassEraseFailed},
         {"`sureflash options show` reads it from a ROM bootloader"});
   }

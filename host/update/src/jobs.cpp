@@ -153,22 +153,6 @@ Result<void> check_erasable(const Target& target, const Area& area, AddressRange
   return {};
 }
 
-Task<> start_program(Session& session, std::uint32_t address) {
-  const Bytes bytes = co_await session.read(AddressRange::sized(address, 8));
-  const std::uint32_t stack = load_le32(bytes, 0);
-  const std::uint32_t reset = load_le32(bytes, 4);
-  const Target& target = session.target();
-  const bool in_ram = target.chip == nullptr || target.chip->ram.empty() ||
-                      (stack > target.chip->ram.begin && stack <= target.chip->ram.end);
-  if (!in_ram || (reset & 1) == 0 || target.area_at(reset) == nullptr) {
-    co_await fail(Error(Errc::VectorTableImplausible,
-                        "stack pointer " + hex(stack) + ", reset vector " + hex(reset))
-                      .in(Stage::Leave, AddressRange::sized(address, 8)));
-  }
-  co_await session.progress({Progress::Activity::Leaving, 0, 0, AddressRange::sized(address, 8)});
-  co_await session.dfuse().leave(address);
-}
-
 }  // namespace
 
 Task<Bytes> read(const Target& target, AddressRange range) {
@@ -206,16 +190,6 @@ Task<Outcome> erase_all(const Target& target, Observations& observations) {
   }
   Session session(target, area->alt_setting);
   co_return co_await settled(session, mass_erase(session, *area, observations), Stage::Erase);
-}
-
-Task<> start(const Target& target, std::uint32_t address) {
-  const Area* area = target.area_at(address);
-  if (area == nullptr) {
-    co_await fail(Error(Errc::OutsideMemory).in(Stage::Leave, AddressRange::sized(address, 8)));
-  }
-  Session session(target, area->alt_setting);
-  co_await session.open();
-  co_await start_program(session, address);
 }
 
 Task<std::vector<bool>> blank_sectors(const Target& target, const Area& area) {

@@ -18,8 +18,21 @@ Error at(Errc code, AddressRange range, std::string detail) {
   return Error(code, std::move(detail)).in(Stage::Plan, range);
 }
 
+/// By the table, or by the device's own words where the chip is not known: option bytes can hold a
+/// protection that nobody takes back.
+bool is_for_option_bytes(const Target& target, AddressRange range) {
+  if (target.chip != nullptr && range.overlaps(target.chip->option_bytes)) return true;
+  if (std::ranges::any_of(target.candidates,
+                          [&](const stm32::Chip* c) { return range.overlaps(c->option_bytes); })) {
+    return true;
+  }
+  return std::ranges::any_of(target.areas, [&](const Area& area) {
+    return area.map.name().starts_with("Option") && area.map.bounds().overlaps(range);
+  });
+}
+
 Result<void> check_where(const Target& target, const stm32::MemoryMap& map, AddressRange range) {
-  if (target.chip != nullptr && range.overlaps(target.chip->option_bytes)) {
+  if (is_for_option_bytes(target, range)) {
     return fail(at(Errc::NotForThisDevice, range,
                    "the image holds option bytes, which are not programmed with an image"));
   }

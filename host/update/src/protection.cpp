@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/stm32/option_fields.hpp"
 
 namespace sureflash::update {
 namespace {
@@ -49,6 +50,11 @@ Task<AfterReset> write_option_bytes(const Target& target, Bytes block) {
   if (area == nullptr || block.size() != target.chip->option_bytes.size()) {
     co_return fail(
         Error(Errc::NotWritable, "the device gives no access to option bytes").in(Stage::Options));
+  }
+  if (stm32::sets_permanent_level(*target.chip, block)) {
+    co_return fail(Error(Errc::NeedsConsent,
+                         "read protection level 2 can never be taken back: it is always refused")
+                       .in(Stage::Options));
   }
   Session session(target, area->alt_setting);
   co_await session.open();

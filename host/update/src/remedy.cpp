@@ -120,6 +120,8 @@ Remedy remedy(const Error& error) {
       return {"program the whole memory in one go", {}};
     case Errc::LeftDfuUnexpectedly:
       return {"bring the device into DFU mode again and run the same command", {}};
+    case Errc::CameBackInDfu:
+      return {"BOOT0 low, then off and on again", "recovery/came-back-in-dfu.md"};
     case Errc::Interrupted:
       return {"run the same command again: it finishes the job", {}};
     case Errc::Usage:

@@ -147,6 +147,7 @@ Reply DfuSeRom::leave(const Request& request) {
     return {Handshake::Gone, 0, {}};
   }
   firmware_->start_application(request.now + kLeaveDelay, pointer_);
+  if (switches_.leave_reports_error) fail_with(proto::DfuStatus::ErrUnknown);
   return send_status(request, 0);
 }
 

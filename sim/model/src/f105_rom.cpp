@@ -15,6 +15,8 @@ constexpr std::uint8_t kFirstInterfaceString = 4;
 
 std::uint16_t bcd_device(F105RomVersion version) {
   switch (version) {
+    case F105RomVersion::V1_0:
+      return 0x1000;  // in the manner of the others: no log of such a chip is known
     case F105RomVersion::V2_0:
       return 0x2000;
     case F105RomVersion::V2_1:
@@ -29,6 +31,8 @@ std::uint16_t bcd_device(F105RomVersion version) {
 
 std::uint32_t f105_rom_reset_vector(F105RomVersion version) {
   switch (version) {
+    case F105RomVersion::V1_0:
+      return 0xFFFFFFFF;  // not published
     case F105RomVersion::V2_0:
       return 0x1FFFE945;
     case F105RomVersion::V2_1:

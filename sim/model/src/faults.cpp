@@ -11,6 +11,8 @@ namespace sureflash::sim {
 namespace {
 
 constexpr Duration kUnplugged = 1s;
+/// bMaxPacketSize0 of all ROMs.
+constexpr std::size_t kPacket = 64;
 /// Where `random` looks for a victim: a short session has as many transfers, a small image as many
 /// half-words.
 constexpr std::uint64_t kRandomTransfers = 400;
@@ -51,7 +53,7 @@ std::unexpected<Error> bad(std::string_view item) {
   for (const auto& f : kFlashNames) kinds += std::string(f.name) + " ";
   return fail(Errc::DeviceSpec, "fault '" + std::string(item) +
                                     "': want KIND@N or KIND@N-M (kinds: " + kinds +
-                                    "), status-ok or random");
+                                    "), status-ok, no-gap or random");
 }
 
 Result<void> add_item(std::string_view item, FaultPlan& plan) {
@@ -110,6 +112,8 @@ Result<FaultPlan> parse_faults(std::string_view text, std::uint64_t seed) {
     const std::string_view item = text.substr(0, plus);
     if (item == "status-ok") {
       plan.status_always_ok = true;
+    } else if (item == "no-gap") {
+      plan.loses_packets = true;
     } else if (item == "random") {
       add_random(seed, plan);
     } else {
@@ -143,6 +147,12 @@ Completion FaultyDevice::control(const proto::Setup& setup, ByteView out, ByteSp
                                  Duration timeout) {
   advance_to(now());
   const TransferFaultRule* rule = fault_now();
+  const bool class_request = setup.bmRequestType == proto::kClassInInterface ||
+                             setup.bmRequestType == proto::kClassOutInterface;
+  if (plan_.loses_packets && class_request && std::max(out.size(), in.size()) > kPacket) {
+    ++transfers_;
+    return faulty(TransferFault::Timeout, setup, out, in, timeout);
+  }
   const Completion done = rule != nullptr && attached()
                               ? faulty(rule->kind, setup, out, in, timeout)
                               : device_->control(setup, out, in, timeout);

@@ -10,16 +10,21 @@ inline constexpr KeyHelp kCommonKeys[] = {
     {"state", "FILE", "", "keep the chip in FILE between runs"},
     {"clock", "virtual|real", "virtual", "whether waits take wall time"},
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
-    {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
+    {"times", "min|typ|max|none", "typ",
+     "which data sheet times the flash has; none: faster than any silicon"},
     {"fill", "blank|app|noise|interrupted", "", "what a new chip's flash holds"},
     {"flash", "KIB", "", "KiB of flash (default: the largest member)"},
     {"wrp", "SECTORS", "", "write-protected sectors, as in 0-3;8"},
     {"rdp", "0|1", "0", "read protection"},
     {"fault", "FAULTS", "", "as in stall@12+cut-during@100; see README"},
-    {"leave", "answer|vanish", "answer", "whether the last GETSTATUS is answered"},
+    {"leave", "answer|vanish|error", "answer",
+     "whether the last GETSTATUS is answered; error (ROMs): with one, and the program starts all "
+     "the same"},
     {"option-bytes", "HEX", "", "all of them, complements included, as somebody left them"},
 };
 inline constexpr KeyHelp kRomKeys[] = {
+    {"app", "stays|returns|resets", "stays",
+     "what the application does: runs, jumps back to the ROM at once, or is reset soon"},
     {"enter", "boot0|jump|empty|loader", "boot0",
      "what brings the ROM's protocol up: the pin, code of the application, the empty check, a "
      "loader in flash"},
@@ -27,7 +32,7 @@ inline constexpr KeyHelp kRomKeys[] = {
      "jump, loader: so much of the application, with its CRC-32 in the last 4 bytes, must be "
      "whole; "
      "0: a plausible vector table will do"},
-    {"rom", "2.0|2.1|2.2", "2.2", "version of the boot loader"},
+    {"rom", "1.0|2.0|2.1|2.2", "2.2", "version of the boot loader"},
     {"boot0", "0|1", "1", "the BOOT0 pin; 0 starts the application (default with runtime=1)"},
     {"runtime", "0|1", "0", "an application at 0x08000000 that offers DFU_DETACH"},
     {"detach", "will|reset", "will", "DETACH: leaves by itself, or waits for a bus reset"},
@@ -49,6 +54,8 @@ inline constexpr KeyHelp kRomKeys[] = {
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
 };
 inline constexpr KeyHelp kChipKeys[] = {
+    {"app", "stays|returns|resets", "stays",
+     "what the application does: runs, jumps back to the ROM at once, or is reset soon"},
     {"enter", "boot0|jump|empty|loader", "boot0",
      "what brings the ROM's protocol up: the pin, code of the application, the empty check, a "
      "loader in flash"},
@@ -83,6 +90,7 @@ inline constexpr KeyHelp kCubeKeys[] = {
     {"found", "idle|state-15", "idle", "the state that another program left"},
 };
 inline constexpr KeyHelp kExampleKeys[] = {
+    {"found", "idle|state-15", "idle", "the state that another program left"},
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},
     {"button", "0|1", "1", "the key that holds it in DFU mode at power-on"},
 };

@@ -250,7 +250,8 @@ Result<VirtualDevice::Parts> common_parts(const Settings& settings, const Profil
   parts.clock = settings.is("clock", "real") ? ClockChoice::Real : ClockChoice::Virtual;
   TRY_ASSIGN(auto description, chip_description(settings, profile));
   parts.chip = std::make_unique<Chip>(std::move(description), parts.seed);
-  parts.chip->set_time_choice(settings.is("times", "min")   ? TimeChoice::Min
+  parts.chip->set_time_choice(settings.is("times", "none")  ? TimeChoice::None
+                              : settings.is("times", "min") ? TimeChoice::Min
                               : settings.is("times", "max") ? TimeChoice::Max
                                                             : TimeChoice::Typical);
   bool existing = false;
@@ -298,6 +299,7 @@ RomSwitches common_switches(const Settings& settings, RomSwitches switches) {
   switches.reads_system_memory = settings.on("rom-read");
   switches.short_block_at_end = settings.is("end", "short");
   switches.leave_vanishes = settings.is("leave", "vanish");
+  switches.leave_reports_error = settings.is("leave", "error");
   switches.pointer_reset_by_set_interface = settings.is("pointer", "reset");
   switches.misalignment_poisons = settings.on("poison");
   return switches;
@@ -353,6 +355,9 @@ void boot_from_rom(const Settings& settings, const RomDescription& rom, const Ro
     return std::make_unique<DfuSeRom>(rom, switches, c, firmware);
   };
   chip.boot0 = settings.has("boot0") ? settings.on("boot0") : !settings.on("runtime");
+  parts.boot.application_then = settings.is("app", "returns")  ? ApplicationThen::JumpsBack
+                                : settings.is("app", "resets") ? ApplicationThen::Resets
+                                                               : ApplicationThen::Stays;
   parts.boot.loader_first = [&chip](StartCause) { return chip.boots_system_memory(); };
   add_runtime(settings, parts);
 }
@@ -417,7 +422,8 @@ proto::DfuState found_in(std::string_view name) {
 Result<VirtualDevice::Parts> stm32f105_rom(const Settings& settings) {
   TRY_ASSIGN(auto parts,
              common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank"}));
-  const auto version = settings.is("rom", "2.0")   ? F105RomVersion::V2_0
+  const auto version = settings.is("rom", "1.0")   ? F105RomVersion::V1_0
+                       : settings.is("rom", "2.0") ? F105RomVersion::V2_0
                        : settings.is("rom", "2.1") ? F105RomVersion::V2_1
                                                    : F105RomVersion::V2_2;
   Chip& chip = *parts.chip;
@@ -494,7 +500,8 @@ Result<VirtualDevice::Parts> st_f107_example(const Settings& settings) {
   const CubeOptions options{.version = cube_version(settings),
                             .layout = kF107ExampleLayout,
                             .application_base = F107ExampleMedia::kApplicationBase,
-                            .leave_vanishes = settings.is("leave", "vanish")};
+                            .leave_vanishes = settings.is("leave", "vanish"),
+                            .found_in_state_15 = settings.is("found", "state-15")};
   parts.make_loader = [options](Chip& c, Firmware& firmware) {
     auto media = std::make_unique<F107ExampleMedia>(c, CubeDfu::kTransferSize);
     return std::make_unique<CubeFirmware>(std::move(media), options, c, firmware);

@@ -5,6 +5,8 @@ namespace {
 
 /// USBD_Stop and USBD_Start: two HAL delays of 3 ms.
 constexpr Duration kReconnectGap = 6ms;
+/// Some time after its start an application is back, or reset: any short time will do.
+constexpr Duration kApplicationLife = 50ms;
 
 }  // namespace
 
@@ -13,7 +15,8 @@ VirtualDevice::VirtualDevice(Parts parts) : parts_(std::move(parts)) {
   loader_ = parts_.make_loader(chip(), firmware);
   if (parts_.make_application) application_function_ = parts_.make_application(chip(), firmware);
   for (const FlashFaultRule& rule : parts_.faults.flash) chip().operations().add(rule);
-  if (!parts_.faults.transfers.empty() || parts_.faults.status_always_ok) {
+  if (!parts_.faults.transfers.empty() || parts_.faults.status_always_ok ||
+      parts_.faults.loses_packets) {
     faulty_ = std::make_unique<FaultyDevice>(port_, parts_.faults, parts_.seed);
   }
   boot(StartCause::PowerOn);
@@ -68,6 +71,9 @@ void VirtualDevice::run_loader() {
 void VirtualDevice::run_application(std::uint32_t base) {
   running_ = Running::Application;
   application_base_ = base;
+  const Duration over = port_.now() + kApplicationLife;
+  if (parts_.boot.application_then == ApplicationThen::JumpsBack) return start_loader(over);
+  if (parts_.boot.application_then == ApplicationThen::Resets) return system_reset(over);
   if (application_function_) {
     application_function_->start();
     attach_later(*application_function_, parts_.boot.application_startup);

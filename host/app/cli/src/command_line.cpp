@@ -152,9 +152,12 @@ void add_device_commands(CommandLine& line) {
   add_consent_options(set_command, o);
   auto* unprotect_command = app.add_subcommand("unprotect", "Remove protection");
   unprotect_command->require_subcommand(1);
-  add_consent_options(add(line, *unprotect_command, "write",
-                          "Let all sectors be written; says how to restore", unprotect_write),
-                      o);
+  auto* unprotect_write_command =
+      add(line, *unprotect_command, "write",
+          "Let all sectors be written; remembers what was protected", unprotect_write);
+  unprotect_write_command->add_flag("--restore", o.restore,
+                                    "protect again what was protected before");
+  add_consent_options(unprotect_write_command, o);
   add_consent_options(add(line, *unprotect_command, "read",
                           "Let the flash be read: wipes it, and asks before", unprotect_read),
                       o);

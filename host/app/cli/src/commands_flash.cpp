@@ -31,8 +31,16 @@ bool consent(const Options& options, Output& output, std::string_view question) 
 }
 
 int start(Output& output, Opened& opened, std::uint32_t address) {
-  auto started = opened.device->run(update::start(opened.target, address), output);
+  auto started = opened.device->run(update::start_and_watch(opened.target, address), output);
   if (!started) return report(output, *opened.device, opened.target, started.error(), {});
+  update::Evidence evidence;
+  evidence.target = &opened.target;
+  evidence.start_answer = started->answer;
+  if (started->answer) {
+    for (const update::Finding& note : update::find_causes(evidence)) {
+      if (note.id == "start-answer") output.show(note);
+    }
+  }
   if (auto saved = opened.device->save(); !saved) return report(output, saved.error());
   output.line(fmt::format("started the program at {}", hex(address)));
   return 0;

@@ -1,5 +1,6 @@
 #include "commands.hpp"
 #include "failure.hpp"
+#include "remembered.hpp"
 #include "show.hpp"
 #include <fmt/format.h>
 
@@ -96,7 +97,8 @@ int change_options(const Options& options, Output& output, Opened& opened,
     output.warning("this turns read protection on: removing it later wipes the whole flash");
   }
   const std::string restore = restoring_command(table, before, after);
-  output.field("restore", restore);
+  const bool remembers = command == "unprotect write" && !options.restore;
+  output.field("restore", (remembers ? "sureflash unprotect write --restore, or: " : "") + restore);
   if (options.dry_run) {
     output.line("dry run: nothing was changed");
     output.result(command, {{"dry_run", true}, {"changes", changes}, {"restore", restore}});
@@ -110,6 +112,45 @@ int change_options(const Options& options, Output& output, Opened& opened,
                   {{"changes", changes}, {"restore", restore}});
 }
 
+/// Every WRP field as it is now.
+std::vector<std::string> write_protection(const stm32::OptionTable& table, ByteView block) {
+  std::vector<std::string> assignments;
+  for (const stm32::OptionField& field : table.fields) {
+    if (!field.name.starts_with("WRP")) continue;
+    assignments.push_back(fmt::format("{}=0x{:02X}", field.name, stm32::field_value(field, block)));
+  }
+  return assignments;
+}
+
+Result<Bytes> assign_all(const stm32::OptionTable& table, Bytes block,
+                         const std::vector<std::string>& assignments) {
+  for (const std::string& assignment : assignments) {
+    TRY_ASSIGN(block, stm32::assign(table, block, assignment));
+  }
+  return block;
+}
+
+/// unprotect write --restore
+int protect_again(const Options& options, Output& output, Opened& opened,
+                  const stm32::OptionTable& table) {
+  const Remembered remembered(opened);
+  const std::vector<std::string> assignments = remembered.assignments();
+  if (assignments.empty()) {
+    return report(output, Error(Errc::Usage,
+                                "nothing is remembered of this unit: its write protection was not "
+                                "removed here, or is restored already")
+                              .in(Stage::Options));
+  }
+  if (remembered.by_port()) {
+    output.note("many units have this serial number, so it is known by its port");
+  }
+  auto block = assign_all(table, *opened.target.option_block, assignments);
+  if (!block) return report(output, std::move(block).error().in(Stage::Options));
+  const int code = change_options(options, output, opened, table, *block, "unprotect write");
+  if (code == 0 && !options.dry_run) remembered.forget();
+  return code;
+}
+
 }  // namespace
 
 int options_set(const Options& options, Output& output) {
@@ -118,13 +159,9 @@ int options_set(const Options& options, Output& output) {
   if (!opened) return exit;
   const stm32::OptionTable* table = known_options(output, *opened, exit);
   if (table == nullptr) return exit;
-  Bytes block = *opened->target.option_block;
-  for (const std::string& assignment : options.assignments) {
-    auto changed = stm32::assign(*table, block, assignment);
-    if (!changed) return report(output, std::move(changed).error().in(Stage::Options));
-    block = *std::move(changed);
-  }
-  return change_options(options, output, *opened, *table, block, "options set");
+  auto block = assign_all(*table, *opened->target.option_block, options.assignments);
+  if (!block) return report(output, std::move(block).error().in(Stage::Options));
+  return change_options(options, output, *opened, *table, *block, "options set");
 }
 
 int unprotect_write(const Options& options, Output& output) {
@@ -133,6 +170,7 @@ int unprotect_write(const Options& options, Output& output) {
   if (!opened) return exit;
   const stm32::OptionTable* table = known_options(output, *opened, exit);
   if (table == nullptr) return exit;
+  if (options.restore) return protect_again(options, output, *opened, *table);
   Bytes block = *opened->target.option_block;
   for (const stm32::OptionField& field : table->fields) {
     if (!field.name.starts_with("WRP")) continue;
@@ -140,6 +178,11 @@ int unprotect_write(const Options& options, Output& output) {
         stm32::assign(*table, block, fmt::format("{}=0x{:02X}", field.name, field.mask()));
     if (!changed) return report(output, std::move(changed).error().in(Stage::Options));
     block = *std::move(changed);
+  }
+  // Remembered before anything is changed: the chip resets, and may be gone afterwards.
+  if (!options.dry_run && block != *opened->target.option_block) {
+    auto kept = Remembered(*opened).keep(write_protection(*table, *opened->target.option_block));
+    if (!kept) return report(output, std::move(kept).error().in(Stage::Options));
   }
   return change_options(options, output, *opened, *table, block, "unprotect write");
 }

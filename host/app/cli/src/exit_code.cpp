@@ -60,6 +60,7 @@ ExitCode exit_code(Errc code) {
     case Errc::EraseHadNoEffect:
     case Errc::EraseTooWide:
     case Errc::LeftDfuUnexpectedly:
+    case Errc::CameBackInDfu:
       return ExitCode::Device;
     case Errc::VerifyMismatch:
       return ExitCode::Mismatch;

@@ -74,6 +74,7 @@ struct Options {
 
   // options set
   std::vector<std::string> assignments;
+  bool restore = false;
 
   // setup
   std::string rules_folder;

@@ -30,6 +30,11 @@ extern const Cause kInterruptedUpdate;
 extern const Cause kNoProgram;
 extern const Cause kRomVersion;
 extern const Cause kPollTimes;
+extern const Cause kHostGap;
+extern const Cause kLayoutWrong;
+extern const Cause kFasterThanSilicon;
+extern const Cause kCameBackInDfu;
+extern const Cause kStartAnswer;
 
 std::span<const Cause* const> causes() {
   // Equally sure causes of equal weight come out in this order.
@@ -43,11 +48,13 @@ std::span<const Cause* const> causes() {
                                       &kOptionBytesDamaged,
                                       &kWriteProtection,
                                       &kCubemxSkeleton,
+                                      &kLayoutWrong,
                                       &kErasesEverything,
                                       &kStoresNothing,
                                       &kWornFlash,
                                       &kClone,
                                       &kLayoutMissing,
+                                      &kLayoutWrong,
                                       &kReadOnlyArea,
                                       &kWrongBase,
                                       &kImageForRam,
@@ -57,7 +64,11 @@ std::span<const Cause* const> causes() {
                                       &kInterruptedUpdate,
                                       &kNoProgram,
                                       &kRomVersion,
-                                      &kPollTimes};
+                                      &kPollTimes,
+                                      &kFasterThanSilicon,
+                                      &kHostGap,
+                                      &kCameBackInDfu,
+                                      &kStartAnswer};
   return kCauses;
 }
 

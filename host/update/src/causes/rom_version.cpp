@@ -12,7 +12,14 @@ struct RomVersion {
   std::array<std::string_view, 2> limits;
 };
 /// Source: AN2606, tables 47 and 48. V2.2 has no known limit; V1.0 has no known reset vector.
-constexpr std::array<RomVersion, 2> kVersions{{
+constexpr std::array<RomVersion, 3> kVersions{{
+    {"V1.0",
+     0x1000,
+     0,
+     {"with PA10, PD6, PB5, PA11 or PA12 low or open it chooses a wrong interface: in 64-pin "
+      "packages, "
+      "where PD6 is low inside, it cannot be used",
+      "chips with a date code from 937 on have a later one"}},
     {"V2.0",
      0x2000,
      0x1FFFE945,
@@ -38,6 +45,10 @@ std::optional<Finding> look(const Evidence& e) {
   f.certainty = agreed ? Certainty::Certain : Certainty::Likely;
   f.headline = "the ROM bootloader is " + std::string(version->name) + ", which has known limits";
   f.evidence.push_back("bcdDevice is " + hex(version->bcd_device, 4));
+  if (version->reset_vector == 0) {
+    f.certainty = Certainty::Possible;
+    f.evidence.emplace_back("that V1.0 says so is not confirmed by any document");
+  }
   if (agreed) f.evidence.push_back("its reset vector is " + hex(version->reset_vector));
   for (const std::string_view limit : version->limits) {
     if (!limit.empty()) f.what_to_do.emplace_back(limit);

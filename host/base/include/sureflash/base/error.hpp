@@ -72,6 +72,7 @@ enum class Errc : std::uint16_t {
   VerifyMismatch = 604,
   EraseTooWide = 605,
   LeftDfuUnexpectedly = 606,
+  CameBackInDfu = 607,
   // 7xx: us
   Interrupted = 700,
   Usage = 701,

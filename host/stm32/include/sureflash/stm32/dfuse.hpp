@@ -59,9 +59,11 @@ class DfuSe {
   /// Frees a ROM that hangs in dfuDNBUSY although its work is done (H74x): CLRSTATUS twice. Only
   /// after StuckBusy: C5 ROMs stall it. Source: betaflight-configurator, usbdfu.js.
   Task<> unstick();
-  /// Tells the device to start the program at `address`. It may be gone before it answers, which is
-  /// success. Errors: DeviceReportsError, UnexpectedState (neither gone nor dfuMANIFEST).
-  Task<> leave(std::uint32_t address);
+  /// Tells the device to start the program at `address`. Whether it obeys shows only in what it
+  /// does: some are gone before they answer, some answer with an error and leave all the same.
+  /// @returns what was wrong with its answer: the wire's errors, DeviceReportsError,
+  /// UnexpectedState (not dfuMANIFEST). Errors: of Set Address and of the request itself.
+  Task<std::optional<Error>> leave(std::uint32_t address);
 
  private:
   /// Long: surely takes so long that a held ping stands out.

@@ -36,6 +36,11 @@ struct OptionTable {
   std::uint8_t permanent = 0;
 };
 
+/// Whether `block`, written to this chip, would set read protection level 2, which nobody takes
+/// back: RDP 0xCC. Not on F1, which has no such level. Where RDP stands is from memory of the
+/// reference manuals (unconfirmed); families that are not listed are suspected of either place.
+bool sets_permanent_level(const Chip& chip, ByteView block);
+
 /// nullptr: no table for this line.
 const OptionTable* option_table(const Chip& chip);
 const OptionField* find_field(const OptionTable& table, std::string_view name);

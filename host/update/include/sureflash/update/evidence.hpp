@@ -42,6 +42,8 @@ struct Evidence {
   /// The word at system memory + 4, by which ROM versions of an F105 can be told.
   std::optional<std::uint32_t> rom_reset_vector;
   Surroundings around;
+  /// What was wrong with the answer to a start that went well (Started::answer).
+  std::optional<Error> start_answer;
 
   bool failed_with(Errc code) const { return error != nullptr && error->code == code; }
 };

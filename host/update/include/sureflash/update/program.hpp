@@ -40,6 +40,8 @@ struct Observations {
 };
 
 inline constexpr std::size_t kDifferencesMax = 64;
+/// A ROM needs about half a second to come back (AN2606 table 229, 25 MHz crystal).
+inline constexpr Duration kWatchTime = 2s;
 
 /// What was done.
 struct Outcome {
@@ -89,6 +91,18 @@ Task<Outcome> erase_all(const Target& target, Observations& observations);
 /// Starts the program at `address`: the device leaves DFU mode. Checks before that a plausible
 /// vector table is there, since the device would reset instead. Errors: VectorTableImplausible.
 Task<> start(const Target& target, std::uint32_t address);
+
+/// How a start went.
+struct Started {
+  /// What was wrong with the device's answer, although it left: not an error of the program.
+  std::optional<Error> answer;
+  /// Something else is at its place now: the application.
+  bool came_back = false;
+};
+/// Starts the program, and looks for `watch` whether the device comes back. Errors: those of
+/// start; CameBackInDfu; what the device answered, if it did not leave.
+Task<Started> start_and_watch(const Target& target, std::uint32_t address,
+                              Duration watch = kWatchTime);
 
 /// Which sectors are blank. One flag for each sector of the area, in rising order.
 Task<std::vector<bool>> blank_sectors(const Target& target, const Area& area);

@@ -10,8 +10,8 @@
 /// What a flash memory is, as data: one model serves every chip.
 namespace sureflash::sim {
 
-/// Which of the three figures of a data sheet the virtual silicon takes.
-enum class TimeChoice : std::uint8_t { Min, Typical, Max };
+/// Which of the three figures of a data sheet the virtual silicon takes; None is no silicon.
+enum class TimeChoice : std::uint8_t { Min, Typical, Max, None };
 
 /// One line of a data sheet's timing table.
 struct TimeRange {
@@ -27,6 +27,8 @@ struct TimeRange {
         return typical;
       case TimeChoice::Max:
         return max;
+      case TimeChoice::None:
+        return {};
     }
     return typical;
   }

@@ -74,6 +74,8 @@ struct RomSwitches {
   bool short_block_at_end = false;
   /// The answer to the GETSTATUS that leaves does not come through.
   bool leave_vanishes = false;
+  /// It is answered with dfuERROR, errUNKNOWN, and the device leaves all the same.
+  bool leave_reports_error = false;
   /// SET_INTERFACE sets the pointer to the default.
   bool pointer_reset_by_set_interface = false;
   /// After one misaligned write all further ones fail until the next bus reset.
@@ -89,7 +91,7 @@ struct RomSwitches {
   proto::DfuState found_in = proto::DfuState::DfuIdle;
 };
 
-enum class F105RomVersion : std::uint8_t { V2_0, V2_1, V2_2 };
+enum class F105RomVersion : std::uint8_t { V1_0, V2_0, V2_1, V2_2 };
 
 /// The boot loader of F105/F107. Sources: device log of an F107 with V2.0 (dfu-util), AN2606
 /// chapter 22, AN2662. The poll times are not known: V2.2 announces 40 ms for an erase and 75 ms

@@ -33,11 +33,17 @@ struct FaultPlan {
   std::vector<FlashFaultRule> flash;
   /// Every GETSTATUS says OK, whatever the device thinks.
   bool status_always_ok = false;
+  /// Class requests with more than one packet of data time out: a ROM that cannot follow a host
+  /// whose packets come close together (AN2606, known limitations of F04x, F3, L0, L1).
+  bool loses_packets = false;
 
-  bool empty() const { return transfers.empty() && flash.empty() && !status_always_ok; }
+  bool empty() const {
+    return transfers.empty() && flash.empty() && !status_always_ok && !loses_packets;
+  }
 };
 
-/// Grammar: items joined by '+'; an item is `status-ok`, `random` (one to three faults that `seed`
+/// Grammar: items joined by '+'; an item is `status-ok`, `no-gap`
+/// (loses_packets), `random` (one to three faults that `seed`
 /// chooses), or KIND '@' N [ '-' M ] with KIND one of stall timeout short garbage disconnect vanish
 /// reset (N = number of the control transfer), cut-before cut-during cut-after (N = number of the
 /// flash operation), drop-write flip-bit (N-th program operation), skip-erase (N-th erase). Error:

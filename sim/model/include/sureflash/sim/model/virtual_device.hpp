@@ -20,6 +20,13 @@ enum class Running : std::uint8_t {
 
 enum class StartCause : std::uint8_t { PowerOn, SystemReset };
 
+/// What an application does once it was started.
+enum class ApplicationThen : std::uint8_t {
+  Stays,
+  JumpsBack,  ///< its entry code sees VBUS and jumps to the loader
+  Resets,     ///< a fault or a watchdog resets the chip
+};
+
 /// How a profile's chip comes up, as data.
 struct BootRules {
   /// Whether the loader runs after such a start (boot pins, a button).
@@ -35,6 +42,7 @@ struct BootRules {
   /// Between start of the loader, and of the application, and its pull-up.
   Duration loader_startup{};
   Duration application_startup = 20ms;
+  ApplicationThen application_then = ApplicationThen::Stays;
 };
 
 /// Whether waits take wall time: the transport's business, carried here because it is part of the
