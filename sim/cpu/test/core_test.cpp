@@ -211,6 +211,17 @@ TEST(Core, MistakesThatSiliconLetsPassAreTold) {
   EXPECT_EQ(board.core.run(board.core.now() + 100), Stop::Deadline) << "told once";
 }
 
+TEST(Core, WhatAResetPutsAnEndToIsKept) {
+  TestBoard board;
+  board.program({0x2007, kNop, kLoop});  // movs r0, #7
+  board.core.run(100);
+  board.core.reset();
+  EXPECT_EQ(board.core.before_reset().registers[15], kStart + 4);
+  EXPECT_EQ(board.core.before_reset().registers[0], 7U);
+  EXPECT_EQ(board.core.before_reset().branches.back().to, kStart + 4);
+  EXPECT_EQ(board.core.reg(15), kStart);
+}
+
 TEST(Core, MistakesPassUnlessAskedFor) {
   TestBoard board;
   board.program({0x2100, 0xFBB0, 0xF0F1, 0xB403, kLoop});
