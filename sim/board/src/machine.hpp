@@ -1,12 +1,14 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <map>
 #include <set>
 
 #include "backup.hpp"
 #include "core_clock.hpp"
 #include "crc_unit.hpp"
+#include "dma.hpp"
 #include "exti.hpp"
 #include "gpio.hpp"
 #include "memory_map.hpp"
@@ -109,21 +111,36 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void change_clocks();
   void check_latency();
   void schedule();
+  /// Something may be due earlier than was known.
+  void hurry(Duration event);
   std::optional<BoardStop> after_slice(cpu::Stop why);
   void idle_until(Duration until);
 
   // bus.cpp
   cpu::BusReply read_memory(std::uint32_t address, unsigned size, cpu::Purpose purpose);
   cpu::BusReply read_flash(std::uint32_t address, unsigned size, cpu::Purpose purpose);
-  cpu::BusReply read_register(std::uint32_t address, unsigned size, cpu::Purpose purpose);
-  cpu::BusReply write_register(std::uint32_t address, unsigned size, std::uint32_t value);
+  cpu::BusReply read_register(const Block& block, std::uint32_t address, unsigned size,
+                              cpu::Purpose purpose);
+  cpu::BusReply write_register(const Block& block, std::uint32_t address, unsigned size,
+                               std::uint32_t value);
   cpu::BusReply write_fpec(std::uint32_t offset, std::uint32_t value);
   cpu::BusReply store_to_flash(std::uint32_t address, unsigned size, std::uint32_t value);
   cpu::BusReply nobody_answers(std::uint32_t address, bool is_write, std::uint32_t value);
   void report_unknown(std::uint32_t address, bool is_write, std::uint32_t value);
   bool clocked(const Block& block, std::uint32_t address);
   void flash_busy_changed();
-  Peripheral* at(const Block& block) const { return slots_[&block - blocks().data()]; }
+  Dma::Bus dma_bus();
+  void serve_dma();
+  static std::size_t index_of(const Block& block) {
+    return static_cast<std::size_t>(&block - blocks().data());
+  }
+  Peripheral* at(const Block& block) const { return slots_[index_of(block)]; }
+  bool modelled(const Block& block) const { return modelled_[index_of(block)]; }
+  /// A register of that name exists, and is modelled.
+  bool knows(const Block& block, std::uint32_t offset) const {
+    const std::bitset<256>& named = named_[index_of(block)];
+    return modelled(block) && (block.registers.empty() || named[offset / 4 % 256]);
+  }
 
   CoreClock clock_;
   FpecF1 fpec_;
@@ -134,6 +151,9 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   Exti exti_{*this};
   std::vector<std::unique_ptr<Gpio>> gpio_;  ///< A to E
   CrcUnit crc_;
+  Dma dma1_{*this, 1, dma_bus()};
+  Dma dma2_{*this, 2, dma_bus()};
+  bool dma_moving_ = false;
   Iwdg iwdg_{*this};
   Wwdg wwdg_{*this};
   std::vector<std::unique_ptr<Usart>> usarts_;  ///< 1 to 3
@@ -144,10 +164,13 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   std::vector<std::unique_ptr<PlainRegisters>> plain_;
   std::vector<Peripheral*> slots_;        ///< one for each of blocks(), or nullptr
   std::vector<Peripheral*> peripherals_;  ///< all of them
-  std::set<const Block*> modelled_;
+  std::vector<bool> modelled_;            ///< by block
+  std::vector<std::bitset<256>> named_;   ///< registers that have a name, by block
+  std::vector<Peripheral*> timed_;        ///< those that have events of their own
   std::set<std::uint32_t> reported_;
   std::set<std::string> misuses_;
   std::uint64_t next_event_ = 0;
+  Duration next_time_{};  ///< the same, but for a power cut
   std::uint64_t power_cut_cycle_ = cpu::kNever;
   std::uint32_t attach_count_ = 0;
   bool attached_ = false;

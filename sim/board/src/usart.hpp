@@ -28,6 +28,9 @@ class Usart final : public StatefulPeripheral<UsartState> {
   Duration next_event() const override { return std::min(s_.sent_at, s_.received_at); }
   void run_events() override;
 
+  /// CR3.DMAT and DMAR with TXE and RXNE.
+  bool wants_dma_write() const { return (s_.cr3 >> 7 & 1) != 0 && (s_.sr >> 7 & 1) != 0; }
+  bool wants_dma_read() const { return (s_.cr3 >> 6 & 1) != 0 && (s_.sr >> 5 & 1) != 0; }
   /// Bytes that somebody sends, at the baud rate that is set.
   void receive(std::uint8_t byte);
 

@@ -127,6 +127,45 @@ TEST_F(PeripheralsTest, UsartReceivesAndOverruns) {
   EXPECT_EQ(read(0x40004400) & 1U << 3, 0U);
 }
 
+TEST_F(PeripheralsTest, DmaFeedsTheUsart) {
+  write(0x40021014, 0x15);
+  write(kApb1enr, 1U << 17);
+  write(0x40004408, 0x45);
+  write(0x40004414, 1U << 7);  // DMAT
+  write(0x4000440C, 1U << 13 | 1U << 3);
+  board->core().poke(0x20001000, Bytes{'d', 'm', 'a', '!'});
+  write(0x40020088, 0x40004404);  // channel 7
+  write(0x4002008C, 0x20001000);
+  write(0x40020084, 4);
+  write(0x40020080, 1U << 0 | 1U << 1 | 1U << 4 | 1U << 7);
+  pass(1ms);
+  std::string text;
+  for (const UartSent& sent : all<UartSent>()) text += static_cast<char>(sent.byte);
+  EXPECT_EQ(text, "dma!");
+  EXPECT_EQ(read(0x40020084), 0U);
+  EXPECT_EQ(read(0x40020000) >> 24, 7U) << "global, complete, half";
+  EXPECT_EQ(read(0xE000E200) >> 17 & 1, 1U);
+  write(0x40020004, 1U << 24);
+  EXPECT_EQ(read(0x40020000), 0U);
+}
+
+TEST_F(PeripheralsTest, DmaCopiesMemory) {
+  write(0x40021014, 0x15);
+  board->core().poke(0x20001000, Bytes{1, 2, 3, 4, 5, 6, 7, 8});
+  write(0x40020010, 0x20001000);  // channel 1
+  write(0x40020014, 0x20002000);
+  write(0x4002000C, 2);
+  write(0x40020008, 1U << 0 | 3U << 6 | 2U << 8 | 2U << 10 | 1U << 14);
+  EXPECT_EQ(read(0x20002004), 0x08070605U);
+  // Where nobody answers, the channel stops.
+  write(0x40020024, 0x60000000);
+  write(0x40020028, 0x20002000);
+  write(0x40020020, 1);
+  write(0x4002001C, 1U << 0 | 2U << 8 | 2U << 10 | 1U << 14);
+  EXPECT_EQ(read(0x40020000) >> 4 & 15, 9U) << "global, error";
+  EXPECT_EQ(read(0x4002001C) & 1, 0U);
+}
+
 TEST_F(PeripheralsTest, TimerCountsAndUpdates) {
   write(kApb1enr, 1);
   write(0x40000028, 7999);  // 1 kHz

@@ -146,7 +146,7 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       add(line, sim_command, "serve", "Let other programs use virtual devices", sim_serve);
   serve
       ->add_option("PROFILE", o.profiles,
-                   "as behind sim: in --device, or board:FIRMWARE; several make several devices")
+                   "as behind sim: in --device, or board:FIRMWARE; several make several")
       ->required()
       ->type_name("");
   auto* where = serve->add_option_group("where");
@@ -266,7 +266,7 @@ std::unique_ptr<CommandLine> make_command_line() {
   app.fallthrough();
   app.get_formatter()->column_width(34);
   app.add_option("-d,--device", o.device,
-                 "port path (1-2.4), VID:PID, serial=TEXT, sim:PROFILE, or board:FIRMWARE")
+                 "port path (1-2.4), VID:PID, serial=TEXT, sim:PROFILE, board:FIRMWARE")
       ->type_name("DEVICE");
   app.add_option("--chip", o.chip, "what the chip is, e.g. stm32f105, if the device does not tell")
       ->type_name("CHIP");

@@ -86,6 +86,10 @@ Result<void> BoardDevice::open() {
     TRY_ASSIGN(const bool existed, state_->load(board_->chip()));
     if (existed) board_->power_cycle();
   }
+  if (spec_.cut_at_cycle) board_->cut_power_at_cycle(*spec_.cut_at_cycle);
+  if (spec_.cut_at_flash_operation) {
+    board_->cut_power_at_flash_operation(*spec_.cut_at_flash_operation, sim::FlashFault::CutDuring);
+  }
   board_->set_observer([this](const sim::BoardEvent& event) { note(event); });
   return {};
 }
