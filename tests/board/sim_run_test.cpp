@@ -145,7 +145,13 @@ TEST(UartPort, IsATerminalToConnectTo) {
   EXPECT_STREQ(got.data(), "hi\n");
   EXPECT_EQ(port->typed(), Bytes{}) << "does not wait";
   EXPECT_EQ(::write(terminal, "yes", 3), 3);
-  EXPECT_EQ(port->typed(), (Bytes{'y', 'e', 's'}));
+  // The system passes it on when it likes; the test's own limit ends a wait in vain.
+  Bytes typed;
+  while (typed.size() < 3) {
+    const Bytes more = port->typed();
+    typed.insert(typed.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(typed, (Bytes{'y', 'e', 's'}));
   ::close(terminal);
 }
 
