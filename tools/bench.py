@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 
+import bench_board
+
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 OUTPUT = pathlib.Path(sys.argv[2])
 SUREFLASH = str(BUILD / "sureflash")
@@ -196,6 +198,10 @@ The same virtual STM32F105 with real-time data sheet timing (poll time = operati
 
 The chip shows a functional descriptor after each alternate setting here, since fwupd 2.0 cannot use the true layout
 (one at the end, two alternate settings). The other programs do not care. A program without a row failed in this run.
+
+## The virtual board
+
+{bench_board.section(BUILD)}
 
 ## The process
 

@@ -32,9 +32,10 @@ void Core::divided_by_zero() {
 }
 
 void Core::made_mistake(Mistake what) {
-  mistake_ = MistakeRecord{
+  MistakeRecord record{
       .what = what, .pc = s_.pc, .registers = s_.r, .xpsr = xpsr(), .branches = last_branches()};
-  mistake_->registers[15] = s_.pc;
+  record.registers[15] = s_.pc;
+  mistakes_.push_back(std::move(record));
   request_stop();
 }
 

@@ -196,19 +196,30 @@ TEST(Core, MistakesThatSiliconLetsPassAreTold) {
   board.core.watch_for_mistakes(0x2000FFE8);
   for (const std::uint32_t place : {kStart + 2, kStart + 6}) {
     EXPECT_EQ(board.core.run(1000), Stop::Requested);
-    const auto mistake = board.core.take_mistake();
-    ASSERT_TRUE(mistake);
-    EXPECT_EQ(mistake->what, Mistake::DividedByZero);
-    EXPECT_EQ(mistake->pc, place);
-    EXPECT_FALSE(board.core.take_mistake());
+    const auto mistakes = board.core.take_mistakes();
+    ASSERT_EQ(mistakes.size(), 1U);
+    EXPECT_EQ(mistakes[0].what, Mistake::DividedByZero);
+    EXPECT_EQ(mistakes[0].pc, place);
+    EXPECT_TRUE(board.core.take_mistakes().empty());
   }
   EXPECT_EQ(board.core.run(1000), Stop::Requested);
-  const auto mistake = board.core.take_mistake();
-  ASSERT_TRUE(mistake);
-  EXPECT_EQ(mistake->what, Mistake::StackOverflow);
-  EXPECT_EQ(mistake->pc, kStart + 10);
-  EXPECT_EQ(mistake->registers[13], 0x2000FFE0U) << "the first below the limit";
+  const auto mistakes = board.core.take_mistakes();
+  ASSERT_EQ(mistakes.size(), 1U);
+  EXPECT_EQ(mistakes[0].what, Mistake::StackOverflow);
+  EXPECT_EQ(mistakes[0].pc, kStart + 10);
+  EXPECT_EQ(mistakes[0].registers[13], 0x2000FFE0U) << "the first below the limit";
   EXPECT_EQ(board.core.run(board.core.now() + 100), Stop::Deadline) << "told once";
+}
+
+TEST(Core, WhatAResetPutsAnEndToIsKept) {
+  TestBoard board;
+  board.program({0x2007, kNop, kLoop});  // movs r0, #7
+  board.core.run(100);
+  board.core.reset();
+  EXPECT_EQ(board.core.before_reset().registers[15], kStart + 4);
+  EXPECT_EQ(board.core.before_reset().registers[0], 7U);
+  EXPECT_EQ(board.core.before_reset().branches.back().to, kStart + 4);
+  EXPECT_EQ(board.core.reg(15), kStart);
 }
 
 TEST(Core, MistakesPassUnlessAskedFor) {

@@ -53,11 +53,16 @@ class Writer {
     r.registers.emplace_back("xpsr", xpsr);
     const std::uint32_t lr = registers[14];
     // Not EXC_RETURN, and a return address has the Thumb bit.
-    if (lr < 0xE0000000 && lr % 2 == 1 && instruction(lr & ~1U)) r.caller = spot(lr & ~1U);
+    if (lr < 0xE0000000 && lr % 2 == 1 && instruction(lr & ~1U)) r.caller = spot((lr & ~1U) - 2);
+    add_branches(r, std::move(branches));
+  }
+  /// A loop that waits is shown once.
+  void add_branches(FaultReport& r, std::vector<cpu::Branch> branches) const {
     std::ranges::reverse(branches);
-    for (const cpu::Branch& b : branches) {
-      if (r.branches.size() == kBranchesShown) break;
-      r.branches.emplace_back(spot(b.from), spot(b.to));
+    for (std::size_t i = 0; i < branches.size() && r.branches.size() < kBranchesShown; ++i) {
+      const cpu::Branch& b = branches[i];
+      const bool again = i > 0 && b.from == branches[i - 1].from && b.to == branches[i - 1].to;
+      if (!again) r.branches.emplace_back(spot(b.from), spot(b.to));
     }
   }
 
@@ -138,13 +143,13 @@ FaultReport report(const cpu::MistakeRecord& mistake, cpu::Core& core, const fir
   return r;
 }
 
-FaultReport report_now(std::string kind, std::string hint, cpu::Core& core,
-                       const firmware::Elf* elf) {
+FaultReport report_before_reset(std::string kind, std::string hint, cpu::Core& core,
+                                const firmware::Elf* elf) {
   FaultReport r;
   r.kind = std::move(kind);
   r.hint = std::move(hint);
-  Writer(core, elf).place(r, core.state().pc, core.state().r, core.xpsr(), core.last_branches());
-  r.registers[15].second = core.state().pc;
+  const cpu::Moment& then = core.before_reset();
+  Writer(core, elf).place(r, then.registers[15], then.registers, then.xpsr, then.branches);
   return r;
 }
 

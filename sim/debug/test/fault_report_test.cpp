@@ -43,7 +43,7 @@ class Faults : public testing::Test {
     load(which);
     board_->core.watch_for_mistakes(elf_->data_end());
     EXPECT_EQ(board_->core.run(1'000'000), cpu::Stop::Requested);
-    return report(*board_->core.take_mistake(), board_->core, &*elf_);
+    return report(board_->core.take_mistakes().at(0), board_->core, &*elf_);
   }
   static std::string all(const FaultReport& r) {
     std::string text;
@@ -139,16 +139,16 @@ TEST_F(Faults, WithoutSymbolsThereAreNumbers) {
 TEST_F(Faults, ScreenOfOne) {
   EXPECT_EQ(all(fault(3)), R"(UsageFault: divide by zero
   at           0x0800001E divide (firmware/faults.c:13): udiv r0, r0, r1
-  called from  0x0800007E body+0x28 (firmware/faults.c:39)
+  called from  0x08000080 body+0x2A (firmware/faults.c:40)
   hint         CCR.DIV_0_TRP is on, so a division by 0 is a fault
   CFSR         0x02000000 DIVBYZERO
   registers    r0   0x0000000A  r1   0x00000000  r2   0x00040000  r3   0xE000E000
                r4   0x20000000  r5   0x00000000  r6   0x00000000  r7   0x00000000
                r8   0x00000000  r9   0x00000000  r10  0x00000000  r11  0x00000000
-               r12  0x00000000  sp   0x2000FFF0  lr   0x0800007F  pc   0x0800001E
+               r12  0x00000000  sp   0x2000FFF0  lr   0x08000083  pc   0x0800001E
                xpsr 0x01000000
-  came by      0x0800007A body+0x24 (firmware/faults.c:39) -> 0x0800001E divide (firmware/faults.c:13)
-               0x0800008A Reset_Handler+0x2 (firmware/faults.c:63) -> 0x08000056 body (firmware/faults.c:31)
+  came by      0x0800007E body+0x28 (firmware/faults.c:40) -> 0x0800001E divide (firmware/faults.c:13)
+               0x0800008E Reset_Handler+0x2 (firmware/faults.c:64) -> 0x08000056 body (firmware/faults.c:31)
 )");
 }
 

@@ -118,7 +118,6 @@ class Attributes {
 };
 
 struct Core {
-  std::string name;
   std::optional<std::uint64_t> arch;
   std::uint64_t profile = 0;
 };
@@ -133,8 +132,7 @@ void read_file_attributes(Attributes attributes, Core& core) {
       attributes.uleb();
       attributes.string();
     } else if (tag == kRawName || tag == kName || (tag > kCompatibility && tag % 2 == 1)) {
-      std::string text = attributes.string();
-      if (tag == kName) core.name = std::move(text);
+      attributes.string();
     } else {
       const std::uint64_t value = attributes.uleb();
       if (tag == kArch) core.arch = value;
@@ -222,9 +220,8 @@ Result<void> check_core(ByteView attributes) {
     foreign = "ARMv7-A or R (an application or real-time core)";
   }
   if (foreign.empty()) return {};
-  const std::string name = core.name.empty() ? "" : ", \"" + core.name + "\"";
-  return fail(Errc::NotForThisDevice, "the program is compiled for " + std::string(foreign) + name +
-                                          "; the board has a Cortex-M3" + std::string(kHowToBuild));
+  return fail(Errc::NotForThisDevice, "the program is compiled for " + std::string(foreign) +
+                                          ", the board has a Cortex-M3" + std::string(kHowToBuild));
 }
 
 Result<void> check_segments(const std::vector<Segment>& segments, const ChipMemory& chip) {

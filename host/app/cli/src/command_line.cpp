@@ -168,6 +168,41 @@ void add_serve_command(CommandLine& line, CLI::App& sim_command) {
       ->capture_default_str();
 }
 
+void add_run_command(CommandLine& line, CLI::App& sim_command) {
+  SimRunOptions& o = line.options.sim_run;
+  auto* run = add(line, sim_command, "run",
+                  "Run firmware on a virtual STM32F105 board, instruction by instruction", sim_run);
+  run->add_option("FIRMWARE", line.options.file,
+                  "the .elf that the linker wrote, with keys of board: in `sim list` (hse=8M,…)")
+      ->required()
+      ->type_name("");
+  run->add_option("--vbus", o.vbus, "1: the cable is in, with a host at its end; 0: it is not")
+      ->type_name("0|1");
+  run->add_flag("--charger", o.charger, "VBUS, but nobody who speaks USB");
+  run->add_option("--at", o.at,
+                  "do this then, e.g. 100ms:PA0=1, 2s:vbus=0, 1s:uart1=hello, 3s:reset; several "
+                  "are several options")
+      ->type_name("TIME:ACTION")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--until", o.until,
+                  "end well when this happens, e.g. PC13=1, uart1:ready, usb=configured, reset, "
+                  "rom, fault, symbol=main; of several, one")
+      ->type_name("CONDITION")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--for", o.time, "virtual time, at most (default: 10s; with --gdb no limit)")
+      ->type_name("TIME");
+  run->add_option("--uart", o.uart, "where the bytes of a USART go: 1=FILE, 1=- or 1=pty")
+      ->type_name("N=WHERE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  run->add_option("--gdb", o.gdb, "let GDB in there before the first instruction; 0: any port")
+      ->type_name("PORT");
+  run->add_flag("--go-on", o.go_on, "report faults and watchdog resets, and go on");
+  run->add_flag("--strict", o.strict, "what the manual forbids ends the run, too");
+}
+
 void add_usb_commands(CommandLine& line) {
   auto* explain_command =
       add(line, *line.app, "explain",
@@ -194,6 +229,7 @@ void add_other_commands(CommandLine& line) {
   auto* sim_command = app.add_subcommand("sim", "Virtual devices");
   sim_command->require_subcommand(1);
   add_serve_command(line, *sim_command);
+  add_run_command(line, *sim_command);
   add(line, *sim_command, "list", "Show the profiles of virtual devices and their keys", sim_list);
 
   auto* completion_command =

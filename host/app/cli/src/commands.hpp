@@ -24,6 +24,7 @@ int image_convert(const Options& options, Output& output);
 int setup(const Options& options, Output& output);
 int trace_show(const Options& options, Output& output);
 int sim_serve(const Options& options, Output& output);
+int sim_run(const Options& options, Output& output);
 int sim_list(const Options& options, Output& output);
 
 }  // namespace sureflash::cli

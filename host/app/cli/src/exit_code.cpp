@@ -77,7 +77,8 @@ std::string_view exit_code_help() {
          "again\n"
          "  3  no device                         9  verify mismatch, or nothing could be proven\n"
          "  4  several devices, say which       10  nothing to do\n"
-         "  5  permission or driver            130  interrupted\n";
+         "  5  permission or driver             11  sim run: no condition was met in time\n"
+         "130  interrupted                      12  sim run: the firmware failed\n";
 }
 
 }  // namespace sureflash::cli

@@ -4,7 +4,7 @@
 
 namespace sureflash::cli {
 
-/// Exit codes: stable API, listed in --help. None between 11 and 125 is used without a line here.
+/// Exit codes: stable API, listed in --help. None between 13 and 125 is used without a line here.
 enum class ExitCode : int {
   Done = 0,
   Unexpected = 1,
@@ -17,6 +17,8 @@ enum class ExitCode : int {
   Device = 8,
   Mismatch = 9,
   NothingToDo = 10,
+  NotMet = 11,
+  FirmwareFailed = 12,
   Interrupted = 130,
 };
 

@@ -8,6 +8,19 @@
 
 namespace sureflash::cli {
 
+/// What `sim run` is told; the texts are parsed by board/conditions.hpp.
+struct SimRunOptions {
+  std::optional<bool> vbus;
+  bool charger = false;
+  std::vector<std::string> at;
+  std::vector<std::string> until;
+  std::string time;
+  std::vector<std::string> uart;
+  std::optional<std::uint16_t> gdb;
+  bool go_on = false;
+  bool strict = false;
+};
+
 /// Everything a command line can say. One struct, filled by CLI11, read by the commands.
 struct Options {
   // for all commands
@@ -59,6 +72,8 @@ struct Options {
   bool usbip = false;
   std::string listen_address = "127.0.0.1";
   unsigned tcp_port = 3240;
+
+  SimRunOptions sim_run;
 };
 
 }  // namespace sureflash::cli

@@ -234,6 +234,15 @@ void Output::error(const Error& error, const std::vector<update::Finding>& findi
   for (const update::Finding& f : findings) finding(err(), streams_.err_is_terminal, f);
 }
 
+void Output::failed(std::string_view text, std::string_view hint) {
+  end_progress();
+  if (json_) return;
+  fmt::print(err(), "{} {}\n  hint: {}\n",
+             styled("error:", fmt::fg(fmt::terminal_color::red) | fmt::emphasis::bold,
+                    streams_.err_is_terminal),
+             text, hint);
+}
+
 bool Output::ask(std::string_view question) {
   end_progress();
   fmt::print(err(), "{} [y/N] ", question);

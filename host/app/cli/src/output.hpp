@@ -51,6 +51,8 @@ class Output {
   /// The last object of a run that ended well.
   void result(std::string_view command, Json object);
   void error(const Error& error, const std::vector<update::Finding>& findings);
+  /// A run whose result is a failure, for people: what happened, and what to do.
+  void failed(std::string_view text, std::string_view hint);
   /// A finding that is a result, not the reason of a failure.
   void show(const update::Finding& finding);
 

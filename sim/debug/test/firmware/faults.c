@@ -29,6 +29,7 @@ NOINLINE uint32_t recurse(volatile uint32_t* outer) {
 }
 
 void body(void) {
+  zero = 0;   /* nothing clears .bss here, and RAM is anything at power-on */
 #if CASE == 1 /* jumps into nowhere */
   jump(0x60000001);
 #elif CASE == 2  /* writes flash while locked */

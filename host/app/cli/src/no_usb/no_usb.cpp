@@ -42,4 +42,8 @@ int sim_serve(const Options&, Output& output) {
   return report(output, no_usb());
 }
 
+int sim_run(const Options&, Output& output) {
+  return report(output, Error(Errc::Unsupported, "this sureflash was built without the board"));
+}
+
 }  // namespace sureflash::cli

@@ -25,7 +25,7 @@ struct FaultReport {
   std::string hint;
   Spot at;                     ///< the instruction
   std::string instruction;     ///< disassembled; empty if there is no code
-  std::optional<Spot> caller;  ///< what LR says, where it points into code
+  std::optional<Spot> caller;  ///< in the call before the address in LR, if that is code
   std::vector<std::pair<std::string, std::uint32_t>> registers;
   std::string cfsr;  ///< "0x02000000 DIVBYZERO"
   std::string hfsr;
@@ -38,9 +38,9 @@ struct FaultReport {
 FaultReport report(const cpu::FaultRecord& fault, cpu::Core& core, const firmware::Elf* elf,
                    const firmware::ChipMemory& chip = {});
 FaultReport report(const cpu::MistakeRecord& mistake, cpu::Core& core, const firmware::Elf* elf);
-/// Where the core is now, under a heading: for watchdog resets and lockups.
-FaultReport report_now(std::string kind, std::string hint, cpu::Core& core,
-                       const firmware::Elf* elf);
+/// What the last reset put an end to: for watchdogs.
+FaultReport report_before_reset(std::string kind, std::string hint, cpu::Core& core,
+                                const firmware::Elf* elf);
 
 /// For people: aligned lines without line ends.
 std::vector<std::string> lines(const FaultReport& report);
