@@ -3,8 +3,10 @@
 // the whole command in this process, with programs of the cross compiler, in virtual time; compared
 // with tests/golden/cli/sim-run-*.txt (UPDATE_GOLDEN=1 writes them anew).
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "board/uart.hpp"
 #include "screen.hpp"
 #include <gmock/gmock.h>
 
@@ -123,6 +125,37 @@ TEST_F(SimRun, NeverFeedsTheWatchdog) {
 TEST_F(SimRun, ExpectedFaultsAreNoFailure) {
   EXPECT_EQ(command({"sim", "run", "fault3.elf", "--until", "fault"}).exit, 0);
   EXPECT_EQ(command({"sim", "run", "fault3.elf", "--go-on", "--for", "10ms"}).exit, 0);
+}
+
+TEST_F(SimRun, StrictEndsWithMisuse) {
+  const Screen screen = command({"sim", "run", "fault2.elf", "--strict", "--go-on"});
+  EXPECT_EQ(screen.exit, 12);
+  EXPECT_THAT(screen.err, HasSubstr("unlocked FPEC"));
+}
+
+TEST(UartPort, IsATerminalToConnectTo) {
+  auto port = UartPort::open("1=pty", stdout);
+  ASSERT_TRUE(port) << message(port.error());
+  const int terminal = ::open(port->terminal().c_str(), O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  for (const char c : std::string("hi\n")) port->write(static_cast<std::uint8_t>(c));
+  // The system passes bytes on when it likes; the test's own limit ends a wait in vain.
+  std::string got(3, '\0');
+  for (std::size_t n = 0; n < got.size();) {
+    const ssize_t more = ::read(terminal, &got[n], got.size() - n);
+    ASSERT_GT(more, 0);
+    n += static_cast<std::size_t>(more);
+  }
+  EXPECT_EQ(got, "hi\n");
+  EXPECT_EQ(port->typed(), Bytes{}) << "does not wait";
+  EXPECT_EQ(::write(terminal, "yes", 3), 3);
+  Bytes typed;
+  while (typed.size() < 3) {
+    const Bytes more = port->typed();
+    typed.insert(typed.end(), more.begin(), more.end());
+  }
+  EXPECT_EQ(typed, (Bytes{'y', 'e', 's'}));
+  ::close(terminal);
 }
 
 TEST_F(SimRun, OtherCore) {

@@ -26,6 +26,8 @@ constexpr auto kKeys = std::to_array<KeyHelp>({
     {"state", "FILE", "", "keep the chip in FILE between runs; it goes before the firmware"},
     {"clock", "virtual|real", "virtual", "whether waits take wall time"},
     {"times", "min|typ|max", "typ", "which data sheet times the flash has"},
+    {"cut-cycle", "N", "", "power is lost at this core cycle"},
+    {"cut-flash", "N", "", "power is lost during this flash operation, counted from 0"},
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
 });
 
@@ -96,6 +98,12 @@ Result<void> apply(BoardSpec& spec, std::string_view key, std::string_view value
       return fail(Errc::DeviceSpec, "flash=" + std::string(value) + ": 64, 128 or 256");
     }
     o.flash_kib = static_cast<std::uint32_t>(kib);
+  }
+  if (key == "cut-cycle") {
+    TRY_ASSIGN(spec.cut_at_cycle, number(key, value, ~std::uint64_t{0}));
+  }
+  if (key == "cut-flash") {
+    TRY_ASSIGN(spec.cut_at_flash_operation, number(key, value, ~std::uint64_t{0}));
   }
   if (key == "seed") {
     TRY_ASSIGN(o.seed, number(key, value, ~std::uint64_t{0}));

@@ -22,7 +22,7 @@ std::uint32_t part(std::uint32_t word, std::uint32_t address, unsigned size) {
 
 cpu::BusReply Board::Machine::read(std::uint32_t address, unsigned size, cpu::Purpose purpose) {
   if (address < 0x20000000) return read_memory(address, size, purpose);
-  if (find_block(address) != nullptr) return read_register(address, size, purpose);
+  if (const Block* at = find_block(address)) return read_register(*at, address, size, purpose);
   if (address == kDbgmcuIdcode) return {.value = part(kIdcode, address, size)};
   if (address == kDbgmcuCr) return {.value = 0};
   if (behind_apb_bridge(address)) {
@@ -93,9 +93,8 @@ void Board::Machine::report_unknown(std::uint32_t address, bool is_write, std::u
   emit(UnknownRegister{register_name(address & ~3U), address & ~3U, is_write, value, false});
 }
 
-cpu::BusReply Board::Machine::read_register(std::uint32_t address, unsigned size,
-                                            cpu::Purpose purpose) {
-  const Block& block = *find_block(address);
+cpu::BusReply Board::Machine::read_register(const Block& block, std::uint32_t address,
+                                            unsigned size, cpu::Purpose purpose) {
   const std::uint32_t offset = (address - block.base) & ~3U;
   Peripheral* peripheral = at(block);
   if (purpose == cpu::Purpose::Debug) {
@@ -104,16 +103,15 @@ cpu::BusReply Board::Machine::read_register(std::uint32_t address, unsigned size
     return {.value = part(word, address, size)};
   }
   if (!clocked(block, address)) return {.value = 0};
-  if (!modelled_.contains(&block)) report_unknown(address, false, 0);
+  if (!knows(block, offset)) report_unknown(address, false, 0);
   const std::uint32_t word =
       peripheral != nullptr ? peripheral->read(offset) : fpec_.read(offset, now());
-  schedule();
   return {.value = part(word, address, size)};
 }
 
 cpu::BusReply Board::Machine::write(std::uint32_t address, unsigned size, std::uint32_t value) {
   if (address < 0x20000000) return store_to_flash(address, size, value);
-  if (find_block(address) != nullptr) return write_register(address, size, value);
+  if (const Block* at = find_block(address)) return write_register(*at, address, size, value);
   if (address == kDbgmcuCr || address == kDbgmcuIdcode) return {};
   if (behind_apb_bridge(address)) {
     report_unknown(address, true, value);
@@ -122,12 +120,11 @@ cpu::BusReply Board::Machine::write(std::uint32_t address, unsigned size, std::u
   return nobody_answers(address, true, value);
 }
 
-cpu::BusReply Board::Machine::write_register(std::uint32_t address, unsigned size,
-                                             std::uint32_t value) {
-  const Block& block = *find_block(address);
+cpu::BusReply Board::Machine::write_register(const Block& block, std::uint32_t address,
+                                             unsigned size, std::uint32_t value) {
   const std::uint32_t offset = (address - block.base) & ~3U;
   if (!clocked(block, address)) return {};
-  if (!modelled_.contains(&block)) report_unknown(address, true, value);
+  if (!knows(block, offset)) report_unknown(address, true, value);
   if (size != 4) {
     if (behind_apb_bridge(address)) {
       // The bridge repeats narrow data over the word (3.1, AHB/APB bridges).
@@ -142,7 +139,11 @@ cpu::BusReply Board::Machine::write_register(std::uint32_t address, unsigned siz
   if (at(block) == nullptr) return write_fpec(offset, value);
   at(block)->write(offset, value);
   serve_dma();
-  schedule();
+  if (at(block) == rcc_.get()) {
+    schedule();
+  } else {
+    hurry(at(block)->next_event());
+  }
   return {};
 }
 

@@ -55,6 +55,14 @@ Rcc::Hooks Board::Machine::rcc_hooks() {
 
 void Board::Machine::make_peripherals() {
   slots_.resize(blocks().size());
+  modelled_.resize(blocks().size());
+  for (const Block& each : blocks()) {
+    std::bitset<256> named;
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      named[i] = register_name(each.base + 4 * i).find('+') == std::string::npos;
+    }
+    named_.push_back(named);
+  }
   rcc_ = std::make_unique<Rcc>(*this, RccWiring{options.hse_hz, options.reserved_pllmul_multiplies},
                                rcc_hooks());
   add("RCC", rcc_.get());
@@ -81,20 +89,23 @@ void Board::Machine::make_peripherals() {
         *this, port, [this](char p, unsigned pin, bool high) { pin_changed(p, pin, high); }));
     add(std::string("GPIO") + port, gpio_.back().get());
   }
-  modelled_.insert(&block("FLASH"));
+  modelled_[index_of(block("FLASH"))] = true;
+  timed_ = {rcc_.get(), &socket_, &iwdg_, &wwdg_};
+  for (const auto& usart : usarts_) timed_.push_back(usart.get());
+  for (const auto& timer : timers_) timed_.push_back(timer.get());
   for (const Block& each : blocks()) {
-    if (modelled_.contains(&each) || each.size != 0x400) continue;
+    if (modelled(each) || each.size != 0x400) continue;
     plain_.push_back(std::make_unique<PlainRegisters>());
-    slots_[static_cast<std::size_t>(&each - blocks().data())] = plain_.back().get();
+    slots_[index_of(each)] = plain_.back().get();
     peripherals_.push_back(plain_.back().get());
   }
 }
 
 void Board::Machine::add(std::string_view name, Peripheral* peripheral) {
   const Block& where = block(name);
-  slots_[static_cast<std::size_t>(&where - blocks().data())] = peripheral;
+  slots_[index_of(where)] = peripheral;
   peripherals_.push_back(peripheral);
-  modelled_.insert(&where);
+  modelled_[index_of(where)] = true;
 }
 
 void Board::Machine::uart_receive(unsigned usart, ByteView bytes) {
@@ -158,8 +169,15 @@ void Board::Machine::faulted(const cpu::FaultRecord& fault) {
 
 void Board::Machine::schedule() {
   Duration next = flash_mapped_ ? kNoTime : fpec_.busy_until();
-  for (const Peripheral* p : peripherals_) next = std::min(next, p->next_event());
+  for (const Peripheral* p : timed_) next = std::min(next, p->next_event());
+  next_time_ = next;
   next_event_ = std::min(clock_.cycle_at(next), power_cut_cycle_);
+}
+
+void Board::Machine::hurry(Duration event) {
+  if (event >= next_time_) return;
+  next_time_ = event;
+  next_event_ = std::min(clock_.cycle_at(event), power_cut_cycle_);
 }
 
 void Board::Machine::run_events(std::uint64_t cycle) {
@@ -168,7 +186,7 @@ void Board::Machine::run_events(std::uint64_t cycle) {
     map_flash();
     update_flash_irq();
   }
-  for (Peripheral* p : peripherals_) {
+  for (Peripheral* p : timed_) {
     if (p->next_event() <= now()) p->run_events();
   }
   serve_dma();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <map>
 #include <set>
 
@@ -110,14 +111,18 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void change_clocks();
   void check_latency();
   void schedule();
+  /// Something may be due earlier than was known.
+  void hurry(Duration event);
   std::optional<BoardStop> after_slice(cpu::Stop why);
   void idle_until(Duration until);
 
   // bus.cpp
   cpu::BusReply read_memory(std::uint32_t address, unsigned size, cpu::Purpose purpose);
   cpu::BusReply read_flash(std::uint32_t address, unsigned size, cpu::Purpose purpose);
-  cpu::BusReply read_register(std::uint32_t address, unsigned size, cpu::Purpose purpose);
-  cpu::BusReply write_register(std::uint32_t address, unsigned size, std::uint32_t value);
+  cpu::BusReply read_register(const Block& block, std::uint32_t address, unsigned size,
+                              cpu::Purpose purpose);
+  cpu::BusReply write_register(const Block& block, std::uint32_t address, unsigned size,
+                               std::uint32_t value);
   cpu::BusReply write_fpec(std::uint32_t offset, std::uint32_t value);
   cpu::BusReply store_to_flash(std::uint32_t address, unsigned size, std::uint32_t value);
   cpu::BusReply nobody_answers(std::uint32_t address, bool is_write, std::uint32_t value);
@@ -126,7 +131,16 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   void flash_busy_changed();
   Dma::Bus dma_bus();
   void serve_dma();
-  Peripheral* at(const Block& block) const { return slots_[&block - blocks().data()]; }
+  static std::size_t index_of(const Block& block) {
+    return static_cast<std::size_t>(&block - blocks().data());
+  }
+  Peripheral* at(const Block& block) const { return slots_[index_of(block)]; }
+  bool modelled(const Block& block) const { return modelled_[index_of(block)]; }
+  /// A register of that name exists, and is modelled.
+  bool knows(const Block& block, std::uint32_t offset) const {
+    const std::bitset<256>& named = named_[index_of(block)];
+    return modelled(block) && (block.registers.empty() || named[offset / 4 % 256]);
+  }
 
   CoreClock clock_;
   FpecF1 fpec_;
@@ -150,10 +164,13 @@ class Board::Machine final : public cpu::Bus, public Chipset {
   std::vector<std::unique_ptr<PlainRegisters>> plain_;
   std::vector<Peripheral*> slots_;        ///< one for each of blocks(), or nullptr
   std::vector<Peripheral*> peripherals_;  ///< all of them
-  std::set<const Block*> modelled_;
+  std::vector<bool> modelled_;            ///< by block
+  std::vector<std::bitset<256>> named_;   ///< registers that have a name, by block
+  std::vector<Peripheral*> timed_;        ///< those that have events of their own
   std::set<std::uint32_t> reported_;
   std::set<std::string> misuses_;
   std::uint64_t next_event_ = 0;
+  Duration next_time_{};  ///< the same, but for a power cut
   std::uint64_t power_cut_cycle_ = cpu::kNever;
   std::uint32_t attach_count_ = 0;
   bool attached_ = false;

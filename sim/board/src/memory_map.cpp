@@ -89,10 +89,20 @@ std::span<const Block> blocks() {
 }
 
 const Block* find_block(std::uint32_t address) {
-  const auto above = std::ranges::upper_bound(kBlocks, address, {}, &Block::base);
-  if (above == kBlocks.begin()) return nullptr;
-  const Block& candidate = *(above - 1);
-  return address - candidate.base < candidate.size ? &candidate : nullptr;
+  // One entry for each KiB behind the bridges and of the first AHB peripherals.
+  constexpr std::uint32_t kBegin = 0x40000000, kKib = 0x400;
+  static constexpr auto kTable = [] {
+    std::array<std::int8_t, 0x90> table{};
+    table.fill(-1);
+    for (std::size_t i = 0; i + 1 < kBlocks.size(); ++i) {
+      table[(kBlocks[i].base - kBegin) / kKib] = static_cast<std::int8_t>(i);
+    }
+    return table;
+  }();
+  const std::uint32_t index = (address - kBegin) / kKib;
+  if (index < kTable.size()) return kTable[index] < 0 ? nullptr : &kBlocks[kTable[index]];
+  const Block& usb = kBlocks.back();
+  return address - usb.base < usb.size ? &usb : nullptr;
 }
 
 const Block& block(std::string_view name) {

@@ -415,8 +415,8 @@ ClockTree Rcc::compute() const {
   const auto system = static_cast<std::uint32_t>(std::max<std::uint64_t>(sysclk(), 1));
   ClockTree tree;
   tree.hclk = std::max(system / ahb_divider(s_.cfgr >> 4 & 15), 1U);
-  tree.pclk1 = tree.hclk / ppre1;
-  tree.pclk2 = tree.hclk / ppre2;
+  tree.pclk1 = std::max(tree.hclk / ppre1, 1U);
+  tree.pclk2 = std::max(tree.hclk / ppre2, 1U);
   tree.timer1 = ppre1 == 1 ? tree.pclk1 : 2 * tree.pclk1;
   tree.timer2 = ppre2 == 1 ? tree.pclk2 : 2 * tree.pclk2;
   const std::uint64_t vco = ready(Osc::Pll) ? 2 * pll_output() : 0;

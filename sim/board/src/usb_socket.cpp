@@ -29,7 +29,9 @@ void UsbSocket::reset() {
 
 std::uint32_t UsbSocket::read(std::uint32_t offset) {
   const std::uint32_t value = otg_.read(offset);
-  update();
+  const bool changes = offset == otg::kGrxstsp || offset >= otg::kFifoBegin ||
+                       (offset >= otg::kHostBegin && offset < otg::kHostEnd);
+  if (changes) update();
   return value;
 }
 
@@ -45,7 +47,10 @@ void UsbSocket::update() {
                  " kHz instead of 48 MHz (RM0008, 8.2.4): the host understands nothing");
   }
   chip_.set_irq(kIrqOtgFs, otg_.irq());
-  hooks_.wakeup(otg_.wakeup());
+  if (otg_.wakeup() != s_.wakeup) {
+    s_.wakeup = otg_.wakeup();
+    hooks_.wakeup(s_.wakeup);
+  }
   if (pulled_up() == s_.pulled_up) return;
   s_.pulled_up = pulled_up();
   s_.active = s_.host_suspends = false;

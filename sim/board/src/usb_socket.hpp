@@ -53,6 +53,7 @@ class UsbSocket final : public Peripheral {
     OtgFs::State otg;
     bool vbus = false;
     bool pulled_up = false;
+    bool wakeup = false;
     bool active = false;         ///< a bus reset has been seen: frames begin
     bool host_suspends = false;  ///< no frames
     std::uint32_t usb_hz = 0;

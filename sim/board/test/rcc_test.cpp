@@ -150,6 +150,10 @@ TEST_F(RccTest, UnmodelledRegistersAreNamedOnce) {
   ASSERT_EQ(all<UnknownRegister>().size(), 1U);
   EXPECT_EQ(all<UnknownRegister>()[0].name, "I2C1_DR");
   EXPECT_EQ(all<UnknownRegister>()[0].value, 7U);
+  read(0x40021030);
+  read(0x40021030);
+  ASSERT_EQ(all<UnknownRegister>().size(), 2U);
+  EXPECT_EQ(all<UnknownRegister>()[1].name, "RCC+0x030");
 }
 
 TEST_F(RccTest, WhatIsNotThereFaults) {

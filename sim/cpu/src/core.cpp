@@ -17,6 +17,8 @@ Core::~Core() = default;
 
 void Core::reset() {
   constexpr std::uint32_t kStackAlign = 1U << 9;
+  before_reset_ = {.registers = s_.r, .xpsr = xpsr(), .branches = last_branches()};
+  before_reset_.registers[15] = s_.pc;
   State fresh;
   fresh.cycles = s_.cycles;
   fresh.instructions = s_.instructions;

@@ -148,10 +148,8 @@ FaultReport report_before_reset(std::string kind, std::string hint, cpu::Core& c
   FaultReport r;
   r.kind = std::move(kind);
   r.hint = std::move(hint);
-  auto branches = core.last_branches();
-  const Writer writer(core, elf);
-  if (!branches.empty()) r.at = writer.spot(branches.back().to);
-  writer.add_branches(r, std::move(branches));
+  const cpu::Moment& then = core.before_reset();
+  Writer(core, elf).place(r, then.registers[15], then.registers, then.xpsr, then.branches);
   return r;
 }
 

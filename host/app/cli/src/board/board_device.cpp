@@ -8,6 +8,7 @@
 #include "sureflash/image/image.hpp"
 #include "sureflash/sim/board/board_spec.hpp"
 #include "sureflash/sim/chip/state_file.hpp"
+#include "sureflash/sim/debug/fault_report.hpp"
 #include "sureflash/sim/firmware/elf.hpp"
 
 namespace sureflash::cli {
@@ -85,6 +86,10 @@ Result<void> BoardDevice::open() {
     TRY_ASSIGN(const bool existed, state_->load(board_->chip()));
     if (existed) board_->power_cycle();
   }
+  if (spec_.cut_at_cycle) board_->cut_power_at_cycle(*spec_.cut_at_cycle);
+  if (spec_.cut_at_flash_operation) {
+    board_->cut_power_at_flash_operation(*spec_.cut_at_flash_operation, sim::FlashFault::CutDuring);
+  }
   board_->set_observer([this](const sim::BoardEvent& event) { note(event); });
   return {};
 }
@@ -98,11 +103,9 @@ void BoardDevice::note(const sim::BoardEvent& event) {
   if (const auto* misuse = std::get_if<sim::Misuse>(&event.what)) {
     notes_.push_back(fmt::format("board: {}; at {}", misuse->text, at(event.pc)));
   } else if (const auto* fault = std::get_if<sim::FaultTaken>(&event.what)) {
-    notes_.push_back(fmt::format("board: {} at {}",
-                                 fault->fault.exception == 0
-                                     ? "the core locked up"
-                                     : fmt::format("fault (exception {})", fault->fault.exception),
-                                 at(fault->fault.pc)));
+    const sim::firmware::Elf* elf = firmware_.elf ? &*firmware_.elf : nullptr;
+    const auto report = sim::debug::report(fault->fault, board_->core(), elf);
+    notes_.push_back(fmt::format("board: {}; at {}", report.kind, text(report.at)));
   } else if (const auto* failed = std::get_if<sim::RomFailed>(&event.what)) {
     for (const sim::RomCondition& condition : failed->conditions) {
       notes_.push_back(fmt::format("board: the ROM was entered although {}: {}", condition.what,

@@ -15,6 +15,8 @@ struct BoardSpec {
   std::string state_file;  ///< keeps the chip between runs; goes before `firmware` once it exists
   ClockChoice clock = ClockChoice::Virtual;
   BoardOptions options;
+  std::optional<std::uint64_t> cut_at_cycle;            ///< core cycle at which power is lost
+  std::optional<std::uint64_t> cut_at_flash_operation;  ///< during this one, counted from 0
 };
 
 std::span<const KeyHelp> board_keys();

@@ -137,6 +137,13 @@ struct MistakeRecord {
   std::vector<Branch> branches;  ///< that led there, oldest first
 };
 
+/// Where the core was at some time.
+struct Moment {
+  std::array<std::uint32_t, 16> registers{};  ///< [15]: the next instruction
+  std::uint32_t xpsr = 0;
+  std::vector<Branch> branches;  ///< that led there, oldest first
+};
+
 enum class Access : std::uint8_t { Read = 1, Write = 2, ReadWrite = 3 };
 
 class Core {
@@ -212,6 +219,8 @@ class Core {
   std::vector<MistakeRecord> take_mistakes() { return std::exchange(mistakes_, {}); }
 
   const std::optional<FaultRecord>& last_fault() const { return last_fault_; }
+  /// What the last reset put an end to.
+  const Moment& before_reset() const { return before_reset_; }
   /// Taken branches, exception entries and returns included, oldest first; at most 32.
   std::vector<Branch> last_branches() const;
 
@@ -382,6 +391,7 @@ class Core {
   std::vector<std::uint32_t> divisions_;  ///< places that were reported
   std::vector<MistakeRecord> mistakes_;
   std::optional<FaultRecord> last_fault_;
+  Moment before_reset_;
   std::array<Branch, 32> branches_{};
   std::uint32_t branch_count_ = 0;
 };

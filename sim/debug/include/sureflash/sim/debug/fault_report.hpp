@@ -38,7 +38,7 @@ struct FaultReport {
 FaultReport report(const cpu::FaultRecord& fault, cpu::Core& core, const firmware::Elf* elf,
                    const firmware::ChipMemory& chip = {});
 FaultReport report(const cpu::MistakeRecord& mistake, cpu::Core& core, const firmware::Elf* elf);
-/// Where the core was before a reset, as far as its last branches tell: for watchdogs.
+/// What the last reset put an end to: for watchdogs.
 FaultReport report_before_reset(std::string kind, std::string hint, cpu::Core& core,
                                 const firmware::Elf* elf);
 
