@@ -10,6 +10,8 @@
 #include "screen.hpp"
 #include <gmock/gmock.h>
 
+#include "sureflash/sim/debug/gdb_server.hpp"
+
 namespace sureflash::cli {
 namespace {
 
@@ -156,6 +158,26 @@ TEST(UartPort, IsATerminalToConnectTo) {
   }
   EXPECT_EQ(typed, (Bytes{'y', 'e', 's'}));
   ::close(terminal);
+}
+
+TEST_F(SimRun, PortThatIsTaken) {
+  class NoTarget final : public sim::debug::GdbTarget {
+   public:
+    sim::cpu::Core& core() override { std::abort(); }
+    void reset() override {}
+    AddressRange flash() const override { return {}; }
+    std::uint32_t sector_size() const override { return 0; }
+    AddressRange ram() const override { return {}; }
+    bool erase_flash(AddressRange) override { return false; }
+    bool write_flash(std::uint32_t, ByteView) override { return false; }
+    std::string info() override { return {}; }
+  } target;
+  const auto other = sim::debug::GdbServer::create(target, 0);
+  ASSERT_TRUE(other);
+  const Screen screen =
+      command({"sim", "run", "talk1.elf", "--gdb", std::to_string((*other)->tcp_port())});
+  EXPECT_EQ(screen.exit, 5);
+  EXPECT_THAT(screen.err, HasSubstr("another program has the port"));
 }
 
 TEST_F(SimRun, OtherCore) {
