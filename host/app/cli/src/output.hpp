@@ -51,6 +51,8 @@ class Output {
   /// The last object of a run that ended well.
   void result(std::string_view command, Json object);
   void error(const Error& error, const std::vector<update::Finding>& findings);
+  /// What was given as the causes of the last error, for a support bundle.
+  const std::vector<update::Finding>& causes_of_last_error() const { return causes_; }
   /// A finding that is a result, not the reason of a failure.
   void show(const update::Finding& finding);
 
@@ -71,6 +73,7 @@ class Output {
   Streams streams_;
   bool json_;
   ColorMode color_;
+  std::vector<update::Finding> causes_;
   std::optional<Progress::Activity> activity_;
   Duration activity_began_{};
   Duration last_drawn_{};
