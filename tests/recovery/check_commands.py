@@ -67,6 +67,12 @@ class Commands(unittest.TestCase):
         firmware = (self.folder / "flash.bin").read_bytes()
         self.assertNotIn(firmware[:16].hex(), text.lower().replace(" ", ""))
 
+    def test_a_bundle_without_a_device_says_why_there_is_none(self):
+        self.run_command("doctor", "--bundle", "bundle.json", "--device", "9-9.9.9.9", expect=3)
+        bundle = json.loads((self.folder / "bundle.json").read_text(encoding="utf-8"))
+        self.assertEqual([f["id"] for f in bundle["findings"]], ["no-device"])
+        self.assertNotIn("device", bundle)
+
     def test_without_consent_nothing_changes(self):
         state = self.folder / "chip"
         device = f"sim:stm32f105,fill=app,state={state}"

@@ -87,7 +87,7 @@ int doctor(const Options& options, Output& output) {
   int exit = 0;
   std::optional<proto::StatusReply> found;
   auto opened = open_target(options, output, exit, Mode::AsItIs, &found);
-  if (!opened) return keep_bundle(options, output, nullptr, {}, exit);
+  if (!opened) return keep_bundle(options, output, nullptr, output.causes_of_last_error(), exit);
   show_device(output, opened->device->label(), opened->target);
   const auto tried = trial(options, output, *opened, exit);
   if (exit != 0) return exit;

@@ -244,6 +244,7 @@ void Output::show(const update::Finding& f) {
 
 void Output::error(const Error& error, const std::vector<update::Finding>& findings) {
   end_progress();
+  causes_ = findings;
   const update::Remedy advice = update::remedy(error);
   if (json_) {
     Json j = to_json(error);

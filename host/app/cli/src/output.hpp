@@ -62,6 +62,8 @@ class Output {
   void error(const Error& error, const std::vector<update::Finding>& findings);
   /// A run whose result is a failure, for people: what happened, and what to do.
   void failed(std::string_view text, std::string_view hint);
+  /// What was given as the causes of the last error, for a support bundle.
+  const std::vector<update::Finding>& causes_of_last_error() const { return causes_; }
   /// A finding that is a result, not the reason of a failure.
   void show(const update::Finding& finding);
 
@@ -82,6 +84,7 @@ class Output {
   Streams streams_;
   bool json_;
   ColorMode color_;
+  std::vector<update::Finding> causes_;
   std::optional<Progress::Activity> activity_;
   Duration activity_began_{};
   Duration last_drawn_{};
