@@ -137,6 +137,26 @@ TEST(Core, MissingVectorTableIsVectTbl) {
   EXPECT_NE(board.core.state().hfsr & hfsr::kVectTbl, 0U);
 }
 
+TEST(Core, FlashWaitStatesCostJumpsAndLoads) {
+  // movs r0, #0; adds r1, #1 (4 times); ldr r2, [r0]; b to the first adds
+  const auto cycles_of_a_turn = [](std::uint8_t wait_states) {
+    TestBoard board;
+    board.program({0x2000, 0x3101, 0x3101, 0x3101, 0x3101, 0x6802, 0xE7F9});
+    for (const std::uint32_t begin : {0x08000000U, 0U}) {
+      board.core.map({.begin = begin,
+                      .size = TestBoard::kFlashSize,
+                      .data = board.flash.data(),
+                      .wait_states = wait_states});
+    }
+    board.core.step();
+    const std::uint64_t before = board.core.now();
+    for (int i = 0; i < 60; ++i) board.core.step();  // ten turns
+    return (board.core.now() - before) / 10;
+  };
+  EXPECT_EQ(cycles_of_a_turn(1) - cycles_of_a_turn(0), 2U) << "one for the load, one for the jump";
+  EXPECT_EQ(cycles_of_a_turn(2) - cycles_of_a_turn(0), 4U);
+}
+
 TEST(Core, WfiJumpsToTheNextEvent) {
   TestBoard board;
   board.program({kWfi, kLoop});

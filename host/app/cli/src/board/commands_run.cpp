@@ -61,8 +61,15 @@ void say(const Runner& runner, const Runner::Ending& ending, Output& output) {
   }
 }
 
-/// Firmware that the chip cannot start: the file's own advice is better than that for its kind.
+/// Firmware that the chip cannot start: the file's own advice is better than that for its kind. So
+/// it is for a port that is taken: no device is behind it.
 int refuse(const Error& error, Output& output) {
+  if (error.code == Errc::DeviceBusy && !output.json()) {
+    output.failed(
+        fmt::format("{}: {}; another program has the port", error.where.name, error.detail),
+        "choose another with --gdb, or 0 for any that is free");
+    return static_cast<int>(ExitCode::Permission);
+  }
   const std::size_t advice = error.detail.find("; ");
   const ExitCode code = cli::exit_code(error.code);
   if (code != ExitCode::Image || output.json() || advice == error.detail.npos) {

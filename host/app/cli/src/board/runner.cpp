@@ -273,6 +273,7 @@ bool Runner::wait_for_gdb() {
     const State state = gdb_->state();
     if (state == State::Killed) return false;
     if (state != State::Halted) return true;
+    output_.flush();
     gdb_->poll(kLookForInterrupt);
   }
   return false;
@@ -347,6 +348,7 @@ void Runner::carry_out(const Action& action) {
 
 void Runner::keep_pace() {
   if (spec_.clock != sim::ClockChoice::Real) return;
+  output_.flush();
   const Duration ahead = board_->now() - (sim::monotonic_clock() - wall_start_);
   if (ahead > Duration::zero()) std::this_thread::sleep_for(std::min(ahead, kLookForInterrupt));
 }
