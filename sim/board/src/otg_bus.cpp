@@ -80,8 +80,9 @@ PacketReply OtgFs::setup(std::uint8_t address, const std::array<std::uint8_t, 8>
   in.nak = out.nak = true;
   in.data1 = out.data1 = true;
   in.ctl &= ~epctl::kStall;
-  out.ctl &= ~epctl::kStall;
-  out.complete = false;
+  // EPENA is clear "before" STUP (28.16.4, DOEPCTL0). Not as late as the end of the stage: drivers
+  // that enable the endpoint as soon as they have read the SETUP packet work on silicon.
+  out.ctl &= ~(epctl::kStall | epctl::kEpena);
   const std::uint32_t left = out.tsiz >> eptsiz::kStupcntShift & 3;
   if (left != 0) {
     out.tsiz -= bit(eptsiz::kStupcntShift);
@@ -104,7 +105,7 @@ PacketReply OtgFs::out(std::uint8_t address, std::uint8_t endpoint, bool data1, 
   if ((out.ctl & epctl::kUsbaep) == 0) return PacketReply::None;
   if (endpoint == 0) end_setup_stage();
   if ((out.ctl & epctl::kStall) != 0) return PacketReply::Stall;
-  const bool enabled = (out.ctl & epctl::kEpena) != 0 && !out.complete;
+  const bool enabled = (out.ctl & epctl::kEpena) != 0;
   if (!enabled && endpoint == 0) out.interrupts |= doepint::kOtepdis;
   if (!enabled || out.nak || s_.global_out_nak || s_.global_out_nak_pending) {
     return PacketReply::Nak;
@@ -130,7 +131,10 @@ PacketReply OtgFs::accept_out(unsigned n, bool data1, ByteView data) {
   out.tsiz -= std::min(count, size);
   if (packets != 0) out.tsiz -= bit(eptsiz::kPktcntShift);
   if (packets <= 1 || count < packet_size || count >= size) {
-    out.complete = true;
+    // As with SETUP: "before" XFRC, which comes when this is popped. Until it is enabled again the
+    // endpoint sends NAK (28.17.6, generic non-isochronous OUT data transfers).
+    out.ctl &= ~epctl::kEpena;
+    out.nak = true;
     push_rx(PacketStatus::OutComplete, n, {}, data1);
     // Status stage of a control read.
     if (n == 0 && count == 0) s_.in_control = false;

@@ -118,12 +118,9 @@ void OtgFs::status_popped(std::uint32_t word) {
       break;
     case PacketStatus::SetupComplete:
       out.interrupts |= doepint::kStup;
-      out.ctl &= ~epctl::kEpena;
       break;
     case PacketStatus::OutComplete:
       out.interrupts |= doepint::kXfrc;
-      out.ctl &= ~epctl::kEpena;
-      out.complete = false;
       break;
     case PacketStatus::OutData:
     case PacketStatus::SetupData:

@@ -424,7 +424,6 @@ void OtgFs::write_out_ctl(unsigned n, std::uint32_t value) {
              " disabled without global OUT NAK in effect (28.17.6, disabling an OUT endpoint)");
     }
     out.ctl &= ~epctl::kEpena;
-    out.complete = false;
     out.interrupts |= doepint::kEpdisd;
   } else if ((value & ~out.ctl & epctl::kEpena) != 0 && (value & epctl::kEpdis) == 0) {
     enable_out(n);

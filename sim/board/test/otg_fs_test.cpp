@@ -507,5 +507,28 @@ TEST_F(OtgFsTest, ReportsATransceiverThatIsOff) {
   EXPECT_THAT(reports.at(0), HasSubstr("transceiver is off"));
 }
 
+/// Drivers may enable an endpoint as soon as they have read the data, before they pop "complete" or
+/// "setup done": libusb_stm32 for F105 does, and works on silicon.
+TEST_F(OtgFsTest, EnablingBeforeTheEndIsPoppedIsNotUndone) {
+  attach();
+  activate_bulk();
+  receive(1, 64, 1);
+  ASSERT_EQ(otg.out(0, 1, false, counted(5)), PacketReply::Ack);
+  EXPECT_EQ(otg.out(0, 1, true, counted(5)), PacketReply::Nak);
+  EXPECT_EQ(pop().status, 2U);
+  receive(1, 64, 1);
+  EXPECT_EQ(pop().status, 3U);
+  EXPECT_NE(otg.read(0xB28) & 1U, 0U) << "XFRC";
+  EXPECT_NE(otg.read(0xB20) & 1U << 31, 0U);
+  EXPECT_EQ(otg.out(0, 1, true, counted(5)), PacketReply::Ack);
+
+  ASSERT_EQ(otg.setup(0, kGetDevice), PacketReply::Ack);
+  while (pop().status != 6U) continue;
+  otg.write(0xB00, 1U << 31 | 1U << 26);
+  EXPECT_NE(otg.in(0, 0).reply, PacketReply::Ack);
+  EXPECT_EQ(pop().status, 4U);
+  EXPECT_NE(otg.read(0xB00) & 1U << 31, 0U);
+}
+
 }  // namespace
 }  // namespace sureflash::sim

@@ -133,6 +133,9 @@ TEST_F(RccTest, ResetFlagsStayUntilCleared) {
 }
 
 TEST_F(RccTest, WithoutClockABlockReadsZeroAndIgnoresWrites) {
+  EXPECT_EQ(read(0x40010800), 0U) << "GPIOA_CRL, whose reset value is 0x44444444";
+  EXPECT_THAT(misuses().at(0), HasSubstr("GPIOA_CRL"));
+  events.clear();
   write(0x4001100C, 1U << 6);  // GPIOC_ODR
   EXPECT_EQ(read(0x4001100C), 0U);
   ASSERT_EQ(misuses().size(), 1U);

@@ -117,6 +117,16 @@ TEST_F(UsbTest, BulkLoopbackWithToggles) {
   EXPECT_THAT(misuses(), IsEmpty());
 }
 
+TEST_F(UsbTest, APacketWithTheOtherToggleIsARepetition) {
+  enumerate();
+  ASSERT_EQ(out(0x40, 3, 0).handshake, Handshake::Ack);
+  Bytes back(64);
+  ASSERT_EQ(board->endpoint_out(1, counted(7), 1s).handshake, Handshake::Ack);
+  EXPECT_EQ(board->endpoint_in(1, back, 20ms).handshake, Handshake::Timeout) << "thrown away";
+  ASSERT_EQ(board->endpoint_out(1, counted(9), 1s).handshake, Handshake::Ack);
+  EXPECT_EQ(board->endpoint_in(1, back, 20ms), (Completion{Handshake::Ack, 9}));
+}
+
 TEST_F(UsbTest, SuspendAndResumeReachTheFirmware) {
   enumerate();
   events.clear();

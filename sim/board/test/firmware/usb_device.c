@@ -134,6 +134,8 @@ static void handle_setup(void) {
       OTG(DIEPTXF1) = 64u << 16 | 100; /* in the middle of the receive FIFO */
       (void)OTG(0x440);                /* a register of host mode */
     }
+  } else if (request == 0x4003) {
+    IN(1, CTL) |= BIT(29); /* SD1PID: the host must take the next packet for a repetition */
   } else if (request != 0x0001 && request != 0x0003) {
     return stall_control();
   }

@@ -98,7 +98,6 @@ class OtgFs {
       std::uint32_t ctl = 0, interrupts = 0, tsiz = 0;
       bool nak = false;
       bool data1 = false;
-      bool complete = false;  ///< "complete" is in the FIFO, not popped yet
     };
     /// One word of the receive FIFO: of status, or of data.
     struct RxWord {
