@@ -152,6 +152,12 @@ TEST_F(CommandFaults, SecondCtrlCStopsAtOnce) {
       ::kill(child_, SIGINT);
       ::kill(child_, SIGTERM);
     });
+    if (run.status == 0) {
+      // Too late to stop; or what flash held before made this run a shorter one.
+      EXPECT_EQ(flash(0, image.size()), image);
+      EXPECT_GT(at + 20, transfers) << run.output;
+      continue;
+    }
     EXPECT_EQ(run.status, kInterrupted) << run.output;
     // The names of devices are still read; a session does not begin.
     EXPECT_LE(last, std::max(at, opening)) << "nothing more is said to the device";
