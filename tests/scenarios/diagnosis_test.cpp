@@ -62,6 +62,12 @@ image::Image program_of(std::uint32_t base) {
 image::Image small_program(std::uint32_t base) {
   return make_program(base, 8'000);
 }
+/// As read from a UF2 file for STM32F4.
+image::Image for_f4(std::uint32_t base) {
+  image::Image image = program_of(base);
+  image.family = 0x57755A57;
+  return image;
+}
 image::Image too_large(std::uint32_t base) {
   return make_program(base, 300 * 1024);
 }
@@ -102,6 +108,7 @@ std::vector<Situation> setups() {
       {"layout-missing", "stm32f105,fill=app,layout=DFU"},
       {"wrong-base", "stm32f105,fill=app", kBase, linked_elsewhere},
       {"vector-table", "stm32f105,fill=app", kBase, no_program},
+      {"wrong-family", "stm32f105,fill=app", kBase, for_f4},
       {"image-for-ram", "stm32f105,fill=app", kBase, with_ram},
       {"image-with-option-bytes", "stm32f105,fill=app", kBase, with_option_bytes},
       {"image-too-large", "stm32f105,fill=app", kBase, too_large},
@@ -348,10 +355,15 @@ std::string table() {
   for (std::size_t i = 0; i < kColumns.size(); ++i) s += "---|";
   s += "\n";
   const std::map<image::Image (*)(std::uint32_t), std::string> images{
-      {small_program, "a small program"},         {program_of, "a program"},
-      {linked_elsewhere, "linked elsewhere"},     {no_program, "no program"},
-      {for_more_ram, "for a chip with more RAM"}, {with_ram, "with RAM"},
-      {with_option_bytes, "with option bytes"},   {too_large, "300 KiB"}};
+      {small_program, "a small program"},
+      {program_of, "a program"},
+      {linked_elsewhere, "linked elsewhere"},
+      {no_program, "no program"},
+      {for_more_ram, "for a chip with more RAM"},
+      {with_ram, "with RAM"},
+      {with_option_bytes, "with option bytes"},
+      {too_large, "300 KiB"},
+      {for_f4, "a UF2 for F4"}};
   for (const Row& row : matrix()) {
     s += fmt::format("| `{}` | {} |", row.setup.spec, images.at(row.setup.image));
     for (const std::string& cell : row.cells) s += " " + cell + " |";

@@ -95,6 +95,8 @@ Entry entry(Errc code) {
       return {"vector-table-implausible", "the image does not start with a plausible vector table"};
     case Errc::WrongBase:
       return {"wrong-base", "the image is linked for another address"};
+    case Errc::WrongFamily:
+      return {"wrong-family", "the file is for another family of chips"};
     case Errc::Misaligned:
       return {"misaligned", "the address is not aligned"};
     case Errc::NeedsConsent:

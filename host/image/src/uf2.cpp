@@ -128,6 +128,21 @@ std::uint64_t block_count(AddressRange range) {
 
 }  // namespace
 
+std::string_view stm32_family(std::uint32_t uf2_family) {
+  struct Family {
+    std::uint32_t id;
+    std::string_view name;
+  };
+  static constexpr Family kFamilies[] = {
+      {0x647824B6, "F0"}, {0x5EE21072, "F1"}, {0x5D1A0A2E, "F2"}, {0x6B846188, "F3"},
+      {0x57755A57, "F4"}, {0x6D0922FA, "F4"}, {0x8FB060FE, "F4"}, {0x06D1097B, "F4"},
+      {0x2DC309C5, "F4"}, {0x53B80F00, "F7"}, {0x300F5633, "G0"}, {0x4C71240A, "G4"},
+      {0x6DB66082, "H7"}, {0x202E3A91, "L0"}, {0x1E1F432D, "L1"}, {0x00FF6919, "L4"},
+      {0x04240BDF, "L5"}, {0x70D16653, "WB"}, {0x21460FF0, "WL"}};
+  const auto* found = std::ranges::find(kFamilies, uf2_family, &Family::id);
+  return found != std::end(kFamilies) ? found->name : std::string_view{};
+}
+
 bool looks_like_uf2(ByteView file) {
   return file.size() >= 8 && load_le32(file, 0) == kMagicStart0 &&
          load_le32(file, 4) == kMagicStart1;

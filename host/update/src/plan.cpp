@@ -62,6 +62,21 @@ Result<void> check_where(const Target& target, const stm32::MemoryMap& map, Addr
   return {};
 }
 
+/// A UF2 file names the family it is for. Where several chips are possible, one must be of it.
+Result<void> check_family(const Target& target, const image::Image& image) {
+  const std::string_view wanted = image.family ? image::stm32_family(*image.family) : "";
+  std::vector<const stm32::Chip*> chips = target.candidates;
+  if (target.chip != nullptr) chips = {target.chip};
+  if (wanted.empty() || chips.empty()) return {};
+  if (std::ranges::any_of(chips, [&](const auto* chip) { return chip->family == wanted; })) {
+    return {};
+  }
+  return fail(Error(Errc::WrongFamily, "its UF2 family " + hex(*image.family) + " is STM32" +
+                                           std::string(wanted) + "; this chip is an STM32" +
+                                           std::string(chips.front()->family))
+                  .in(Stage::Plan));
+}
+
 Result<void> check_access(const stm32::MemoryMap& map, AddressRange range) {
   if (const auto bad = map.first_without(range, &stm32::Access::writable)) {
     return fail(
@@ -235,6 +250,7 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
       signs += (signs.empty() ? "" : "; ") + s;
     return fail(Error(Errc::ReadProtected, signs).in(Stage::Plan));
   }
+  TRY(check_family(target, image));
   const auto start = static_cast<std::uint32_t>(image.bounds().begin);
   const Area* area = target.area_at(start);
   if (area == nullptr) area = target.flash();

@@ -75,6 +75,8 @@ Remedy remedy(const Error& error) {
       return {"none known", {}};
     case Errc::NotForThisDevice:
       return {"take the file that was built for this device", {}};
+    case Errc::WrongFamily:
+      return {"take the file that was built for this chip", {}};
     case Errc::NoUnitData:
       return {"add rows to the table; FILE.used says which unit has which row", {}};
     case Errc::OutsideMemory:

@@ -34,6 +34,7 @@ ExitCode exit_code(Errc code) {
     case Errc::NotReadable:
     case Errc::VectorTableImplausible:
     case Errc::WrongBase:
+    case Errc::WrongFamily:
     case Errc::Misaligned:
       return ExitCode::Image;
     case Errc::NeedsConsent:

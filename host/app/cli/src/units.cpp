@@ -251,6 +251,7 @@ Result<image::Image> overwritten(const image::Image& image, std::uint32_t addres
   TRY_ASSIGN(image::Image result, image::Image::from_segments(std::move(segments)));
   result.entry = image.entry;
   result.ids = image.ids;
+  result.family = image.family;
   result.alt_settings = image.alt_settings;
   result.family = image.family;
   result.name = image.name;

@@ -22,6 +22,7 @@ extern const Cause kClone;
 extern const Cause kLayoutMissing;
 extern const Cause kReadOnlyArea;
 extern const Cause kWrongBase;
+extern const Cause kWrongFamily;
 extern const Cause kImageForRam;
 extern const Cause kImageWithOptionBytes;
 extern const Cause kImageTooLarge;
@@ -57,6 +58,7 @@ std::span<const Cause* const> causes() {
                                       &kLayoutWrong,
                                       &kReadOnlyArea,
                                       &kWrongBase,
+                                      &kWrongFamily,
                                       &kImageForRam,
                                       &kImageWithOptionBytes,
                                       &kImageTooLarge,

@@ -64,6 +64,7 @@ enum class Errc : std::uint16_t {
   Misaligned = 506,
   NeedsConsent = 507,
   EntryCodeDiffers = 508,
+  WrongFamily = 509,
   // 6xx: what the chip did
   WriteProtected = 600,
   ReadProtected = 601,

@@ -68,7 +68,7 @@ class Image {
   /// DfuSe: the alternate settings the file has images for, rising, each once. A device may lack
   /// some of them, which must be said and not skipped.
   std::vector<std::uint8_t> alt_settings;
-  /// UF2: family of the blocks taken.
+  /// UF2: family of the blocks taken; see stm32_family().
   std::optional<std::uint32_t> family;
   /// S0 header, DfuSe target name: whatever the file says of itself, in printable ASCII.
   std::string name;
@@ -113,6 +113,10 @@ Result<Image> read(Format format, ByteView file, const ReadOptions& options = {}
 Result<Bytes> write(Format format, const Image& image, const WriteOptions& options = {});
 
 std::string_view name(Format format);
+/// "F4" for a UF2 family that is a series of STM32, or one line of it; empty for others.
+/// Source: microsoft/uf2, utils/uf2families.json.
+std::string_view stm32_family(std::uint32_t uf2_family);
+
 /// "bin", "hex" (ihex, ihx), "srec" (s19, s28, s37, mot), "elf" (axf, out), "dfu", "dfuse", "uf2".
 /// Case-insensitive. `name` returns the one outside the brackets.
 std::optional<Format> format_from_name(std::string_view name);

@@ -112,10 +112,10 @@ struct Plan {
 };
 
 /// The pre-flight: everything that can be known before flash is touched.
-/// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), NotForThisDevice (RAM,
-/// option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected, Misaligned, WrongBase,
-/// VectorTableImplausible, Unsupported (word-wide programming where no document has it),
-/// EntryCodeDiffers (the user wants to keep it), and those of find_entry.
+/// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), WrongFamily,
+/// NotForThisDevice (RAM, option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected,
+/// Misaligned, WrongBase, VectorTableImplausible, Unsupported (word-wide programming where no
+/// document has it), EntryCodeDiffers (the user wants to keep it), and those of find_entry.
 Result<Plan> make_plan(const Target& target, const image::Image& image,
                        const PlanOptions& options = {});
 
