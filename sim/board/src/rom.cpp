@@ -29,76 +29,82 @@ void Rom::enter(Duration now, RomFate fate, bool vbus) {
   leave();
   port_.advance_to(now);
   port_.set_vbus(vbus);
-  fate_ = fate;
-  entered_ = now;
-  trial_ = 0;
+  search_.fate = fate;
+  search_.entered = now;
+  search_.trial = 0;
   const bool tries = fate == RomFate::Works || fate == RomFate::Deaf;
-  next_step_ = tries ? now + kTrialBegins[0] : fate == RomFate::Resets ? now : kNoTime;
+  search_.next_step = tries ? now + kTrialBegins[0] : fate == RomFate::Resets ? now : kNoTime;
 }
 
 void Rom::leave() {
   port_.cancel_all();
   port_.detach();
-  pulled_up_ = answers_ = false;
-  next_step_ = kNoTime;
+  search_.pulled_up = search_.answers = false;
+  search_.next_step = kNoTime;
+}
+
+void Rom::restore(const State& state) {
+  port_.restore(*state.port);
+  loader_ = state.loader;
+  search_ = state.search;
 }
 
 bool Rom::attached() const {
-  return pulled_up_ && port_.vbus();
+  return search_.pulled_up && port_.vbus();
 }
 
 void Rom::advance_to(Duration time) {
   port_.advance_to(time);
-  if (next_step_ <= time) step();
+  if (search_.next_step <= time) step();
 }
 
 /// What the ROM does by itself: the trials, then a reset.
 void Rom::step() {
-  if (fate_ == RomFate::Resets) {
+  if (search_.fate == RomFate::Resets) {
     leave();
     return world_.reset(ResetCause::Rom);
   }
-  if (!pulled_up_) return begin_trial();
+  if (!search_.pulled_up) return begin_trial();
   end_trial();
 }
 
 void Rom::begin_trial() {
-  const std::uint32_t assumed = kCrystals[trial_ % kCrystals.size()];
-  answers_ = fate_ == RomFate::Works && assumed == options_.hse_hz;
-  host_seen_ = false;
-  ++trial_;
-  world_.trial({trial_, assumed, answers_});
-  pulled_up_ = true;
-  if (answers_) {
+  const std::uint32_t assumed = kCrystals[search_.trial % kCrystals.size()];
+  search_.answers = search_.fate == RomFate::Works && assumed == options_.hse_hz;
+  search_.host_seen = false;
+  ++search_.trial;
+  world_.trial({search_.trial, assumed, search_.answers});
+  search_.pulled_up = true;
+  if (search_.answers) {
     loader_.start();
     port_.attach(loader_);
   }
-  next_step_ = entered_ + kTrialBegins[trial_] - kGap;
+  search_.next_step = search_.entered + kTrialBegins[search_.trial] - kGap;
   world_.connection();
 }
 
 /// Frames of the host tell whether the clock was right.
 void Rom::end_trial() {
-  if (answers_ && host_seen_) {
-    next_step_ = kNoTime;
+  if (search_.answers && search_.host_seen) {
+    search_.next_step = kNoTime;
     return;
   }
   leave();
   world_.connection();
-  if (trial_ == kTrials) return world_.reset(ResetCause::Rom);
-  next_step_ = entered_ + kTrialBegins[trial_];
+  if (search_.trial == kTrials) return world_.reset(ResetCause::Rom);
+  search_.next_step = search_.entered + kTrialBegins[search_.trial];
 }
 
 Completion Rom::control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout) {
-  if (attached() && !answers_) port_.advance_to(port_.now() + kNoAnswer);
-  if (!attached() || !answers_) return {Handshake::Gone, 0};
-  host_seen_ = true;
+  if (attached() && !search_.answers) port_.advance_to(port_.now() + kNoAnswer);
+  if (!attached() || !search_.answers) return {Handshake::Gone, 0};
+  search_.host_seen = true;
   return port_.control(setup, out, in, timeout);
 }
 
 void Rom::bus_reset() {
-  host_seen_ = true;
-  if (answers_) return port_.bus_reset();
+  search_.host_seen = true;
+  if (search_.answers) return port_.bus_reset();
   port_.advance_to(port_.now() + kBusReset);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "peripheral.hpp"
@@ -22,7 +23,24 @@ enum class RomFate : std::uint8_t {
 /// ST's boot loader on the board: finds the crystal, then is the protocol model of the ROM on the
 /// same chip. Sources: AN2606 chapter 22 with tables 227 and 229; AN2662.
 class Rom final : private Firmware {
+  /// How far it is with finding the crystal.
+  struct Search {
+    RomFate fate = RomFate::Works;
+    Duration entered{};
+    unsigned trial = 0;  ///< 1 to 6; 0: none yet
+    bool pulled_up = false;
+    bool answers = false;    ///< in this trial the clock fits
+    bool host_seen = false;  ///< frames have come
+    Duration next_step = kNoTime;
+  };
+
  public:
+  struct State {
+    std::shared_ptr<const Port> port;
+    DfuSeRom loader;
+    Search search;
+  };
+
   struct World {
     std::function<void(ResetCause)> reset;
     std::function<void(std::uint32_t)> start_application;
@@ -38,10 +56,13 @@ class Rom final : private Firmware {
   void enter(Duration now, RomFate fate, bool vbus);
   /// Power-on, or any reset: the ROM has not got the chip any more.
   void leave();
+  State state() const { return {port_.state(), loader_, search_}; }
+  /// Precondition: a state of this very object.
+  void restore(const State& state);
   bool attached() const;
   Duration now() const { return port_.now(); }
   /// Until when `advance_to` may go at once.
-  Duration next_step() const { return next_step_; }
+  Duration next_step() const { return search_.next_step; }
   void advance_to(Duration time);
 
   Completion control(const proto::Setup& setup, ByteView out, ByteSpan in, Duration timeout);
@@ -64,13 +85,7 @@ class Rom final : private Firmware {
   World world_;
   Port port_;
   DfuSeRom loader_;
-  RomFate fate_ = RomFate::Works;
-  Duration entered_{};
-  unsigned trial_ = 0;  ///< 1 to 6; 0: none yet
-  bool pulled_up_ = false;
-  bool answers_ = false;    ///< in this trial the clock fits
-  bool host_seen_ = false;  ///< frames have come
-  Duration next_step_ = kNoTime;
+  Search search_;
 };
 
 }  // namespace sureflash::sim

@@ -8,6 +8,7 @@ struct Board::Snapshot {
   CoreClock clock;
   FpecF1 fpec;
   UsbHost::State host;
+  Rom::State rom;
   std::vector<std::any> peripherals;
   BoardState state;
   std::set<std::uint32_t> reported;
@@ -19,16 +20,15 @@ struct Board::Snapshot {
 };
 
 std::shared_ptr<const Board::Snapshot> Board::Machine::snapshot() const {
-  if (rom_has_chip()) return nullptr;
   std::vector<std::any> saved;
   for (const Peripheral* p : peripherals_) saved.push_back(p->save());
-  return std::make_shared<const Snapshot>(
-      Snapshot{chip.state(), core.state(), clock_, fpec_, host_.state(), std::move(saved), state,
-               reported_, misuses_, power_cut_cycle_, attach_count_, attached_, pending_reset_});
+  return std::make_shared<const Snapshot>(Snapshot{
+      chip.state(), core.state(), clock_, fpec_, host_.state(), rom_.state(), std::move(saved),
+      state, reported_, misuses_, power_cut_cycle_, attach_count_, attached_, pending_reset_});
 }
 
 void Board::Machine::restore(const Snapshot& snapshot) {
-  rom_.leave();
+  rom_.restore(snapshot.rom);
   chip.restore(snapshot.chip);
   core.restore(snapshot.core);
   clock_ = snapshot.clock;

@@ -1,6 +1,7 @@
 // Goal: the example application runs on the board, binary as the cross compiler made it: blinks
 // without a cable; with one hands the chip to the ROM, which programs the next version and starts
 // it. Method: the files of examples/vbus-dfu; DfuSe requests written from AN3156 and UM0424.
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -101,6 +102,40 @@ TEST_F(ApplicationTest, WithACableTheRomProgramsAndStartsTheNextVersion) {
   EXPECT_FALSE(board->attached());
   ASSERT_EQ(all<RomLeft>().size(), 1U);
   EXPECT_NEAR(static_cast<double>(toggles(10s)), 80, 1);
+}
+
+/// In the middle of a write, with the block received and not programmed; then once more, and once
+/// more from a time when the application runs.
+TEST_F(ApplicationTest, ASnapshotGoesBackIntoTheRom) {
+  run_example({.vbus = true});
+  ASSERT_TRUE(wait_attached(1s));
+  ASSERT_TRUE(enumerate());
+  const Bytes next = read_file("vbus-dfu-next.bin");
+  EXPECT_EQ(command(0, with_address(0x41, 0x08000000)), 5);
+  EXPECT_EQ(command(0, with_address(0x21, 0x08000000)), 5);
+  ASSERT_EQ(out(0x21, 1, 2, next).handshake, Handshake::Ack);
+  const auto saved = board->snapshot();
+  ASSERT_NE(saved, nullptr);
+  const Duration then = board->now();
+  const auto flash = [&] { return board->chip().flash().bytes().first(next.size()); };
+  std::vector<Duration> ended;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(board->now(), then);
+    EXPECT_EQ(board->state(), BoardState::Rom);
+    EXPECT_FALSE(std::ranges::equal(flash(), next));
+    status();
+    pass(100ms);
+    EXPECT_EQ(status(), 5);
+    EXPECT_TRUE(std::ranges::equal(flash(), next));
+    EXPECT_EQ(command(0, with_address(0x21, 0x08000000)), 5);
+    out(0x21, 1, 2);
+    EXPECT_EQ(status(), 7);
+    pass(10ms);
+    EXPECT_EQ(board->state(), BoardState::Running);
+    ended.push_back(board->now());
+    board->restore(*saved);
+  }
+  EXPECT_THAT(ended, testing::Each(ended.front()));
 }
 
 TEST_F(ApplicationTest, WithAChargerTheRomGivesUpAndTheApplicationRuns) {

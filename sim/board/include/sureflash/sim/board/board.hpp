@@ -121,7 +121,6 @@ class Board final : public UsbDevice {
 
   // --- Everything there is, for going back. Observers, breakpoints and options are no part of it.
   struct Snapshot;
-  /// nullptr while the ROM has the chip: its protocol model cannot be copied.
   std::shared_ptr<const Snapshot> snapshot() const;
   /// Precondition: a snapshot of this very board.
   void restore(const Snapshot& snapshot);

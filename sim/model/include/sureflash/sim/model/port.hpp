@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "sureflash/sim/model/function.hpp"
@@ -12,8 +13,10 @@ namespace sureflash::sim {
 class Port final : public UsbDevice {
  public:
   Port() = default;
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
+  /// Everything it remembers, for going back. What is attached, and what was to be done, are the
+  /// same objects and actions then.
+  std::shared_ptr<const Port> state() const { return std::shared_ptr<const Port>(new Port(*this)); }
+  void restore(const Port& state) { *this = state; }
 
   /// `function` pulls D+ up now, if there is VBUS, else when VBUS comes. It must outlive its
   /// attachment.
@@ -37,6 +40,10 @@ class Port final : public UsbDevice {
   bool vbus() const { return vbus_; }
 
  private:
+  // A second port with the same function would be nonsense.
+  Port(const Port&) = default;
+  Port& operator=(const Port&) = default;
+
   struct Event {
     Duration time;
     std::function<void()> action;
