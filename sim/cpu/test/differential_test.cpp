@@ -483,7 +483,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, DifferentialTest, testing::Values(1, 2, 3, 4));
 
 TEST_P(DifferentialTest, EveryInstructionDoesWhatUnicornDoes) {
   const std::uint64_t seed = from_environment("SUREFLASH_CPU_SEED", GetParam());
-  const std::uint64_t rounds = from_environment("SUREFLASH_CPU_ROUNDS", 163'840);
+  const std::uint64_t rounds = from_environment("SUREFLASH_CPU_ROUNDS", 172'032);
   Differential test(seed);
   ASSERT_TRUE(test.run(rounds)) << "seed " << seed;
   std::printf(
