@@ -4,6 +4,7 @@
 #include "sim_device.hpp"
 #include <fmt/format.h>
 
+#include "sureflash/base/text.hpp"
 #include "sureflash/sim/export/testbed.hpp"
 #include "sureflash/sim/export/usbip.hpp"
 #include "sureflash/sim/export/usbredir.hpp"
@@ -42,11 +43,16 @@ int serve_until_interrupted(sim::Loop& loop, const Devices& devices,
     if (auto saved = device->save(); !saved) return report(output, saved.error());
   }
   Json transfers = Json::array();
-  for (const sim::HostPort* port : ports) {
-    output.note(fmt::format("stopped after {} control transfers", port->control_transfers()));
-    transfers.push_back(port->control_transfers());
+  Json seconds = Json::array();
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    const Duration lived = devices[i]->usb().now();
+    output.note(fmt::format("stopped after {} control transfers and {} of its own time",
+                            ports[i]->control_transfers(), text(lived)));
+    transfers.push_back(ports[i]->control_transfers());
+    seconds.push_back(std::chrono::duration<double>(lived).count());
   }
-  output.result("sim serve", {{"control_transfers", std::move(transfers)}});
+  output.result("sim serve", {{"control_transfers", std::move(transfers)},
+                              {"device_time_s", std::move(seconds)}});
   return 0;
 }
 

@@ -6,7 +6,7 @@ namespace sureflash::cli {
 namespace {
 
 Error no_board() {
-  return Error(Errc::Unsupported, "the virtual board is not part of sureflash for Windows");
+  return Error(Errc::Unsupported, "the virtual board needs Linux");
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 namespace sureflash::cli {
 
-/// Windows has no such log for users.
+/// Other systems have no such log for users.
 std::vector<std::string> kernel_log() {
   return {};
 }
