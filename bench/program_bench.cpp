@@ -152,6 +152,11 @@ const Job kJobs[] = {
     {"stm32f105,poll=version", "F105, 256 KiB, blank; guess for ROM V2.2: 40 ms, 75 ms", kF105},
     {"stm32f105,poll=0", "F105, 256 KiB, blank; GETSTATUS held", kF105},
     {"stm32f405", "F405, 1 MiB, blank; poll time = operation time", kF405},
+    {"stm32f405", "F405, 1 MiB, blank, `--new-chip`", kF405, {.new_chip = true}},
+    {"stm32f405",
+     "F405, 1 MiB, blank, `--new-chip --vdd 3.3`",
+     kF405,
+     {.new_chip = true, .width = stm32::ProgramWidth::Word}},
     {"stm32f405,fill=noise", "F405, 1 MiB, other contents", kF405},
     {"stm32f405,fill=noise", "F405, 1 MiB, other contents, `--vdd 3.3`", kF405, kWord},
 };

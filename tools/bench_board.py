@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import tempfile
 import time
@@ -39,8 +40,9 @@ def measure(command, env=None):
             json.loads(last) if last.startswith("{") else {})
 
 
-def through_testbed(sureflash, elf, image, folder):
-    server = subprocess.Popen([sureflash, "sim", "serve", f"board:{elf}", "--testbed", str(folder / "bed"), "--json"],
+def served(sureflash, elf, folder, use):
+    """Serves the board, once it is enumerated does `use`, and tells how long the board has lived by its own clock."""
+    server = subprocess.Popen([sureflash, "sim", "serve", f"board:{elf}", "--testbed", str(folder), "--json"],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         env = dict(os.environ)
@@ -48,10 +50,19 @@ def through_testbed(sureflash, elf, image, folder):
             name, value = variable.split("=", 1)
             env[name] = value
         time.sleep(1.0)  # until it is enumerated
-        return measure(["dfu-util", "-D", str(image)], env)[0]
+        result = use(env)
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)
+        last = server.stdout.read().strip().splitlines()[-1]
         server.wait(10)
+    return result, json.loads(last)["device_time_s"][0]
+
+
+def through_testbed(sureflash, elf, image, folder):
+    """Wall, CPU and virtual seconds of one run of dfu-util. What the board lived before is known from a run without."""
+    _, before = served(sureflash, elf, folder / "a", lambda env: None)
+    (wall, cpu, _), after = served(sureflash, elf, folder / "b", lambda env: measure(["dfu-util", "-D", str(image)], env))
+    return wall, cpu, after - before
 
 
 def firmware_rows(build):
@@ -66,8 +77,9 @@ def firmware_rows(build):
                                     f"board:{elf}"])
         virtual = (found["erase_ms"] + found["write_ms"] + found["verify_ms"]) / 1000
         yield f"| 64 KiB downloaded and read back by sureflash, in process | {virtual:.2f} s | {wall:.2f} s | {cpu:.2f} s |"
-        wall = through_testbed(sureflash, elf, image, folder)
-        yield f"| 64 KiB downloaded by dfu-util through the testbed | - | {wall:.2f} s ({wall / virtual:.2f} of the row above) | - |"
+        wall, cpu, virtual = through_testbed(sureflash, elf, image, folder)
+        yield (f"| 64 KiB downloaded by dfu-util through the testbed | {virtual:.2f} s | {wall:.2f} s "
+               f"({wall / virtual:.2f}; wanted: at most 1.0) | {cpu:.2f} s |")
 
 
 def section(build):

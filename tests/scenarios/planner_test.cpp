@@ -45,6 +45,23 @@ TEST(Planner, NoMassEraseWhereItIsSlowerUnreliableOrUnknown) {
   EXPECT_EQ(reason("stm32u575,fill=noise", 20'000), "its time is not known for this chip");
 }
 
+/// A blank F405 may have been wiped half, and is wiped again; one from the factory is not. What is
+/// not blank is erased all the same.
+TEST(Planner, ANewChipIsNotErasedAgain) {
+  constexpr std::size_t kSize = 1024 * 1024;
+  const auto image = make_program(kBase, kSize);
+  Bench careful("stm32f405");
+  ASSERT_TRUE(careful.update(image));
+  EXPECT_TRUE(careful.plan.mass_erase);
+  Bench fresh("stm32f405");
+  ASSERT_TRUE(fresh.update(image, {.new_chip = true}));
+  EXPECT_FALSE(fresh.plan.mass_erase);
+  EXPECT_EQ(fresh.chip().operations().erase_count(), 1U) << "the guard, for the trial";
+  EXPECT_TRUE(fresh.holds(image));
+  ASSERT_TRUE(fresh.update(make_program(kBase, kSize, 2), {.new_chip = true}));
+  EXPECT_TRUE(fresh.holds(make_program(kBase, kSize, 2)));
+}
+
 TEST(Planner, EstimatesAreWhatItTakes) {
   for (const char* spec : {"stm32f105,fill=noise,poll=datasheet", "stm32f405,fill=noise",
                            "stm32g431,fill=noise", "stm32l072,fill=noise"}) {

@@ -133,7 +133,9 @@ AddressRange vector_words(const Plan& plan, std::uint64_t unit) {
 /// Of a row of blank sectors the first and the last are not trusted. An erase that was cut short
 /// may read blank by chance, and a write may have left no trace yet; such cells may not keep what
 /// they are given. Erasing and writing go upwards, so that it can only be one of these two.
-bool is_trusted_blank(const Survey& survey, const AddressRange& sector) {
+bool is_trusted_blank(const PlanOptions& options, const AddressRange& sector) {
+  const Survey& survey = *options.survey;
+  if (options.new_chip) return contains(survey.blank, sector);
   const auto is_blank_at = [&](auto end, std::uint64_t address) {
     return std::ranges::find(survey.blank, address, end) != survey.blank.end();
   };
@@ -171,7 +173,7 @@ void leave_out(Plan& plan, AddressRange guard, const PlanOptions& options) {
         append(plan.kept, s.range().intersection(sector));
       }
     } else if (sector == guard || contains(plan.entry.sectors, sector) ||
-               !is_trusted_blank(survey, sector)) {
+               !is_trusted_blank(options, sector)) {
       plan.erase.push_back(sector);
     }
   }

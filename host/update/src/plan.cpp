@@ -170,7 +170,7 @@ void choose(const Target& target, const Area& area, Plan& plan, const PlanOption
   const std::vector<AddressRange> touched = plan.erase;
   const Guard guard = find_guard(target, plan);
   const std::vector<AddressRange> all = area.map.sectors(area.map.bounds());
-  const bool all_blank = options.survey && options.survey->blank == touched;
+  const bool all_blank = options.survey && options.survey->blank == touched && !options.new_chip;
   const Plan untouched = plan;
   Plan wiping = plan;
   if (options.survey) leave_out(plan, guard.sector, options);

@@ -111,6 +111,9 @@ void add_device_commands(CommandLine& line) {
   program_command->add_flag(
       "--may-wipe", o.may_wipe,
       "flash outside the file may be lost: allows a mass erase, if it is faster");
+  program_command->add_flag(
+      "--new-chip", o.new_chip,
+      "the chip is new from the factory: what reads blank is not erased again");
   program_command
       ->add_option(
           "--vdd", o.vdd,

@@ -54,6 +54,7 @@ struct Options {
   bool no_blank = false;
   bool full = false;
   bool may_wipe = false;
+  bool new_chip = false;
   std::optional<double> vdd;
   std::vector<std::string> entry;
   bool keep_entry = false;

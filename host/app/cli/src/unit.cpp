@@ -47,6 +47,7 @@ Result<update::PlanOptions> plan_options(const Options& options, const update::T
       .vector_table =
           options.data ? update::VectorTableCheck::Skip : update::VectorTableCheck::Require,
       .may_wipe = options.may_wipe,
+      .new_chip = options.new_chip,
       .width = options.vdd >= kWordVolts ? stm32::ProgramWidth::Word : stm32::ProgramWidth::Usual,
       .entry = std::move(entry),
       .repair = options.repair};

@@ -38,6 +38,9 @@ struct PlanOptions {
   std::optional<Survey> survey{};
   /// What the image does not cover may be lost: allows a mass erase.
   bool may_wipe = false;
+  /// The user vouches that the chip is new: what reads blank comes from the factory, not from an
+  /// erase that was cut short, and is not erased again.
+  bool new_chip = false;
   /// Word: the user vouches for a supply of 2.7 V to 3.6 V.
   stm32::ProgramWidth width = stm32::ProgramWidth::Usual;
   /// How the unit gets back into DFU mode.
