@@ -329,7 +329,7 @@ sureflash saves besides is an image of which most is there already.
 
 Through the testbed, where a preloaded library makes every ioctl a conversation over a socket, and where every device always
 looks as if it had something to tell: libusb asks all of them each time. Most of the time in the kernel is that; a real kernel
-wakes a program once for each transfer. The target is not met: runs gave 9 % to 15 %. One transfer costs dfu-util about the same here (CPU time by transfers, above).
+wakes a program once for each transfer. The target is not met: runs gave 9 % to 16 %. One transfer costs dfu-util about the same here (CPU time by transfers, above).
 
 ## The virtual board
 
