@@ -7,15 +7,12 @@
 
 #include <array>
 #include <cstring>
-#include <memory>
 
-#include "fuzz.hpp"
+#include "cdc_world.hpp"
 #include <linux/usbdevice_fs.h>
 #include <sys/ioctl.h>
 
 #include "sureflash/sim/export/usbfs.hpp"
-#include "sureflash/sim/export_test/cdc_device.hpp"
-
 namespace sureflash::sim {
 namespace {
 
@@ -70,30 +67,13 @@ class Stream final : public ClientMemory {
   ByteView rest_;
 };
 
-constexpr unsigned kRunsPerWorld = 500;
-
-struct World {
-  void arrive() {
-    for (int i = 0; port.identity() == nullptr && i < 100'000; ++i) port.tick();
-    fuzz::require(port.identity() != nullptr, "the device is there again");
-  }
-  Duration wall{};
-  CdcDevice device;
-  HostPort port{device, Pace::Fast, [this] { return wall += 1ms; }};
-};
-
 }  // namespace
 }  // namespace sureflash::sim
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sureflash;
   using namespace sureflash::sim;
-  // A new one now and then: what the device has received is never thrown away.
-  static std::unique_ptr<World> kept;
-  static unsigned runs = 0;
-  if (runs++ % kRunsPerWorld == 0) kept = std::make_unique<World>();
-  World& world = *kept;
-  world.arrive();
+  fuzz::CdcWorld& world = fuzz::next_world();
   const auto node = std::make_shared<UsbfsNode>(world.port, 2);
   UsbfsFile first(node);
   UsbfsFile second(node);

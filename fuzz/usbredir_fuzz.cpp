@@ -2,14 +2,11 @@
 // it is sent stays bounded, the device survives.
 
 #include <array>
-#include <memory>
 #include <usbredirproto.h>
 
-#include "fuzz.hpp"
+#include "cdc_world.hpp"
 #include "usbredir_guest.hpp"
 #include <sys/socket.h>
-
-#include "sureflash/sim/export_test/cdc_device.hpp"
 
 namespace sureflash::sim {
 namespace {
@@ -17,18 +14,6 @@ namespace {
 constexpr int kRounds = 8;
 /// The guest's buffer is drained after each round; no round may answer more than this.
 constexpr std::size_t kAnswersMax = 8 << 20;
-
-constexpr unsigned kRunsPerWorld = 500;
-
-struct World {
-  void arrive() {
-    for (int i = 0; port.identity() == nullptr && i < 100'000; ++i) port.tick();
-    fuzz::require(port.identity() != nullptr, "the device is there again");
-  }
-  Duration wall{};
-  CdcDevice device;
-  HostPort port{device, Pace::Fast, [this] { return wall += 1ms; }};
-};
 
 /// usb_redir_hello with the capabilities that QEMU has. Identifiers of 64 bits come only after it.
 Bytes greeting() {
@@ -59,13 +44,8 @@ void drain(int socket) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sureflash;
   using namespace sureflash::sim;
-  // A new one now and then: what the device has received is never thrown away.
-  static std::unique_ptr<World> kept;
-  static unsigned runs = 0;
-  if (runs++ % kRunsPerWorld == 0) kept = std::make_unique<World>();
-  World& world = *kept;
+  fuzz::CdcWorld& world = fuzz::next_world();
   static Loop loop;
-  world.arrive();
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0) return 0;
   const Descriptor guests_end(ends[1]);
