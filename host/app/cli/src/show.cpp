@@ -142,6 +142,12 @@ void show_alternatives(Output& output, const update::Plan& plan) {
                      ? fmt::format("{}, {}", a.name, time_text(a.estimate))
                      : fmt::format("not {}: {} ({})", a.name, a.reason, time_text(a.estimate)));
   }
+  for (const update::Alternative& a : plan.block_alternatives) {
+    output.field(
+        "", a.chosen ? fmt::format("blocks of {}, {}", a.name,
+                                   count(plan.set_addresses, "Set Address command"))
+                     : fmt::format("not of {}: {} ({})", a.name, a.reason, time_text(a.estimate)));
+  }
 }
 
 /// What an interruption leaves behind.
@@ -191,9 +197,9 @@ void show_plan(Output& output, const update::Plan& plan) {
   show_entry(output, plan.entry);
 }
 
-Json alternatives_json(const update::Plan& plan) {
+Json alternatives_json(std::span<const update::Alternative> alternatives) {
   Json list = Json::array();
-  for (const update::Alternative& a : plan.alternatives) {
+  for (const update::Alternative& a : alternatives) {
     Json j = {{"name", a.name}, {"chosen", a.chosen}, {"reason", a.reason}};
     if (a.estimate.known) {
       j["expected_ms"] =
@@ -211,7 +217,10 @@ Json to_json(const update::Plan& plan) {
             {"mass_erase", plan.mass_erase},
             {"kept", ranges_json(plan.kept)},
             {"word_wide", plan.width == stm32::ProgramWidth::Word},
-            {"alternatives", alternatives_json(plan)},
+            {"alternatives", alternatives_json(plan.alternatives)},
+            {"block_size", plan.block_size},
+            {"set_addresses", plan.set_addresses},
+            {"block_alternatives", alternatives_json(plan.block_alternatives)},
             {"write", ranges_json(plan.write)},
             {"verify", ranges_json(plan.verify)},
             {"also_erased", ranges_json(plan.also_erased)},
