@@ -142,6 +142,9 @@ void show_alternatives(Output& output, const update::Plan& plan) {
                      ? fmt::format("{}, {}", a.name, time_text(a.estimate))
                      : fmt::format("not {}: {} ({})", a.name, a.reason, time_text(a.estimate)));
   }
+}
+
+void show_blocks(Output& output, const update::Plan& plan) {
   for (const update::Alternative& a : plan.block_alternatives) {
     output.field(
         "", a.chosen ? fmt::format("blocks of {}, {}", a.name,
@@ -163,7 +166,7 @@ Json to_json(const update::EntryPlan& entry) {
           {"window_max_us", entry.window_max / 1us},   {"interruption", entry.interruption}};
 }
 
-void show_plan(Output& output, const update::Plan& plan) {
+void show_plan(Output& output, const update::Plan& plan, PlanDetail detail) {
   if (!plan.kept.empty()) {
     output.field("plan", fmt::format("leave {} as it is: equal to the file already",
                                      text_size(update::total_size(plan.kept))));
@@ -194,6 +197,7 @@ void show_plan(Output& output, const update::Plan& plan) {
                                      text(plan.estimate.write), text(plan.estimate.verify)));
   }
   show_alternatives(output, plan);
+  if (detail == PlanDetail::All) show_blocks(output, plan);
   show_entry(output, plan.entry);
 }
 
