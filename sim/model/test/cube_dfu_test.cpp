@@ -13,25 +13,7 @@ namespace {
 
 constexpr std::uint32_t kBase = 0x08000000;
 
-struct Cube : ::testing::Test {
-  void open(std::string spec) {
-    device.reset();
-    device = make(spec);
-    ASSERT_TRUE(device);
-    host = std::make_unique<Host>(*device);
-    ASSERT_TRUE(host->enumerate());
-  }
-  Bytes flash(std::uint32_t address, std::size_t size) {
-    Bytes bytes(size);
-    EXPECT_TRUE(device->chip().read(address, bytes));
-    return bytes;
-  }
-  bool blank(std::uint32_t address, std::size_t size) {
-    return std::ranges::all_of(flash(address, size), [](auto b) { return b == 0xFF; });
-  }
-  std::unique_ptr<VirtualDevice> device;
-  std::unique_ptr<Host> host;
-};
+struct Cube : DeviceTest {};
 
 TEST_F(Cube, SkeletonDescriptors) {
   open("cubemx-skeleton");

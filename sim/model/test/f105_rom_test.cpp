@@ -20,25 +20,7 @@ Bytes pattern(std::size_t size, unsigned seed = 1) {
   return bytes;
 }
 
-struct Rom : ::testing::Test {
-  void open(std::string_view spec) {
-    device.reset();
-    device = make(spec);
-    ASSERT_TRUE(device);
-    host = std::make_unique<Host>(*device);
-    ASSERT_TRUE(host->enumerate());
-  }
-  Bytes flash(std::uint32_t address, std::size_t size) {
-    Bytes bytes(size);
-    EXPECT_TRUE(device->chip().read(address, bytes));
-    return bytes;
-  }
-  bool blank(std::uint32_t address, std::size_t size) {
-    return std::ranges::all_of(flash(address, size), [](auto b) { return b == 0xFF; });
-  }
-  std::unique_ptr<VirtualDevice> device;
-  std::unique_ptr<Host> host;
-};
+struct Rom : DeviceTest {};
 
 TEST_F(Rom, DescriptorsAreThoseOfTheCapture) {
   open("stm32f105,rom=2.0");

@@ -13,19 +13,7 @@ namespace {
 
 constexpr std::uint32_t kApplication = 0x08002000;
 
-struct Plain : ::testing::Test {
-  void open(std::string spec) {
-    device.reset();
-    device = make(spec);
-    ASSERT_TRUE(device);
-    host = std::make_unique<Host>(*device);
-    ASSERT_TRUE(host->enumerate());
-  }
-  Bytes flash(std::uint32_t address, std::size_t size) {
-    Bytes bytes(size);
-    EXPECT_TRUE(device->chip().read(address, bytes));
-    return bytes;
-  }
+struct Plain : DeviceTest {
   void download(const Bytes& image) {
     std::uint16_t block = 0;
     for (std::size_t i = 0; i < image.size(); i += 1024, ++block) {
@@ -42,8 +30,6 @@ struct Plain : ::testing::Test {
     while (image.size() < size) image.push_back(static_cast<std::uint8_t>(image.size() * 3));
     return image;
   }
-  std::unique_ptr<VirtualDevice> device;
-  std::unique_ptr<Host> host;
 };
 
 TEST_F(Plain, FunctionalDescriptorSaysWhatItIs) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -118,5 +119,27 @@ class Host {
 constexpr std::pair<int, int> kDnloadIdle{0, 5};
 constexpr std::pair<int, int> kErrTarget{1, 10};
 constexpr std::pair<int, int> kErrVendor{11, 10};
+
+/// A virtual device and a host that has enumerated it; the chip can be looked into.
+struct DeviceTest : ::testing::Test {
+  void open(std::string_view spec) {
+    device.reset();
+    device = make(spec);
+    ASSERT_TRUE(device);
+    host = std::make_unique<Host>(*device);
+    ASSERT_TRUE(host->enumerate());
+  }
+  Bytes flash(std::uint32_t address, std::size_t size) {
+    Bytes bytes(size);
+    EXPECT_TRUE(device->chip().read(address, bytes));
+    return bytes;
+  }
+  bool blank(std::uint32_t address, std::size_t size) {
+    return std::ranges::all_of(flash(address, size), [](auto b) { return b == 0xFF; });
+  }
+
+  std::unique_ptr<VirtualDevice> device;
+  std::unique_ptr<Host> host;
+};
 
 }  // namespace sureflash::sim
