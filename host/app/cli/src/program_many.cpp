@@ -7,6 +7,7 @@
 #include "fleet.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
+#include "sha256.hpp"
 #include "show.hpp"
 #include "unit_screen.hpp"
 #include <fmt/format.h>
