@@ -227,6 +227,31 @@ TEST_F(Many, MistakesInTheTableAreFoundBeforeAnyUnitIsTouched) {
   refused("serial\n", "0x08001000=serial", 6, "no rows");
 }
 
+TEST_F(Many, EachUnitHasATraceOfItsOwn) {
+  const auto words = line({"stm32f105,seed=1", "stm32f105,seed=2,fault=vanish@60"},
+                          {"--trace", "./a.b/run.trace"});
+  fs::create_directory("a.b");
+  EXPECT_EQ(command(words).exit, 8);
+  const Screen good = command({"trace", "show", "a.b/run-sim-1.trace"});
+  EXPECT_EQ(good.exit, 0) << good.err;
+  EXPECT_THAT(good.out, testing::StartsWith("# sim-1\n"));
+  EXPECT_THAT(good.out, HasSubstr("Get Commands -> Get Commands, Set Address Pointer, Erase"));
+  EXPECT_THAT(good.out, HasSubstr("2048 bytes at 0x08000800, crc32"));
+  EXPECT_THAT(good.out, testing::Not(HasSubstr("device gone")));
+  const Screen bad = command({"trace", "show", "a.b/run-sim-2.trace"});
+  EXPECT_THAT(bad.out, HasSubstr("device gone")) << "to its end";
+
+  // The next run overwrites nothing.
+  const std::string before = contents("a.b/run-sim-1.trace");
+  EXPECT_EQ(command(words).exit, 8);
+  EXPECT_EQ(contents("a.b/run-sim-1.trace"), before);
+  EXPECT_EQ(contents("a.b/run-sim-1_2.trace"), before) << "the same unit, once more";
+
+  const Screen nowhere = command(line({"stm32f105"}, {"--record", "r", "--trace", "no/run.trace"}));
+  EXPECT_EQ(nowhere.exit, 6);
+  EXPECT_THAT(nowhere.err, HasSubstr("no/run-sim-1.trace"));
+}
+
 TEST_F(Many, SeveralDevicesAreForProgramOnly) {
   EXPECT_EQ(command({"info", "-d", on("stm32f105"), "-d", on("stm32f105")}).exit, 2);
   EXPECT_EQ(command(line({"stm32f105", "stm32f105"}, {"-d", "1-2"})).exit, 2) << "a real one";

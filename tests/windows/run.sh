@@ -72,9 +72,11 @@ printf 'serial;mac\r\nSN0001;02005E000001\r\nSN0002;02005E000002\r\nSN0003;02005
 units=(program app.bin --base 0x08000000 --units units.csv --patch 0x08001000=serial:text8 --patch 0x08001008=mac:hex)
 printf torn >log.jsonl
 our 0 "${units[@]}" -d sim:stm32f105,seed=10,state=one -d sim:stm32f105,seed=20,state=two \
-  --record log.jsonl --record log.csv
+  --record log.jsonl --record log.csv --trace run.trace
 our 0 read serial.bin --address 0x08001000 --size 14 -d sim:stm32f105,state=two
 printf 'SN0002\0\0\2\0\x5E\0\0\2' | cmp - serial.bin
+our 0 trace show run-sim-2.trace
+grep -q "Get Commands -> Get Commands, Set Address Pointer, Erase" out || fail "the trace of the second unit says something else"
 our 7 "${units[@]}" -d sim:stm32f105,seed=30,rdp=1 --record log.jsonl --record log.csv  # its row is free again
 # Two processes at once, with one table and one record. The first is in real time, and begun before the second looks.
 "$wine" "$program" "${units[@]}" -d sim:stm32f105,seed=40,clock=real --record log.jsonl --record log.csv >first.log 2>&1 </dev/null &

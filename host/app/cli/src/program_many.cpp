@@ -9,6 +9,7 @@
 #include "record.hpp"
 #include "sha256.hpp"
 #include "show.hpp"
+#include "trace_file.hpp"
 #include "unit_screen.hpp"
 #include <fmt/format.h>
 
@@ -98,14 +99,26 @@ class Line {
     unit.name.port = port;
     unit.began = utc_now();
     screen_.begin(unit);
-    auto started = fleet_.driver->start_at<void>(port, program_unit(request_, unit), observer(unit),
-                                                 [this, &unit](Result<void> done) {
-                                                   if (!done) unit.error = done.error();
-                                                   end(unit);
-                                                 });
+    auto started = start(unit);
     if (started) return;
     unit.error = std::move(started).error().in(Stage::Open);
     end(unit);
+  }
+
+  Result<void> start(Unit& unit) {
+    const Options& options = request_.options;
+    Task<> job = program_unit(request_, unit);
+    if (!options.trace_file.empty()) {
+      TRY_ASSIGN(auto file, create_unit_trace(options.trace_file, unit.name.port));
+      job = transport::trace::recorded(
+          std::move(job),
+          transport::trace::Log(std::move(file), trace_firmware(options), unit.name.port));
+    }
+    return fleet_.driver->start_at<void>(unit.name.port, std::move(job), observer(unit),
+                                         [this, &unit](Result<void> done) {
+                                           if (!done) unit.error = done.error();
+                                           end(unit);
+                                         });
   }
 
   void end(Unit& unit) {
@@ -170,7 +183,6 @@ class Line {
 };
 
 Result<void> check_options(const Options& options) {
-  if (!options.trace_file.empty()) return fail(Errc::Usage, "--trace records one device");
   if (options.units_file.empty()) return {};
   if (options.patches.empty()) return fail(Errc::Usage, "--units without --patch changes nothing");
   return {};
