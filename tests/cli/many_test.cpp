@@ -222,6 +222,7 @@ TEST_F(Many, MistakesInTheTableAreFoundBeforeAnyUnitIsTouched) {
   refused("serial\nA\nTOO LONG\n", "0x08001000=serial:text4", 6, "line 3: serial: \"TOO LONG\"");
   refused("id\n1\n300\n", "0x08001000=id:u8", 6, "is no number of 8 bits");
   refused("serial\nA\n", "0x08001000=colour", 2, "there is no column \"colour\"");
+  refused("serial,n\nA,1\nA,2\n", "0x08001000=serial", 6, "\"A\" is in line 2 as well");
   refused("serial\nA\n", "serial", 2, "ADDRESS=COLUMN");
   refused("serial\nA\n", "0x08001000=serial:u24", 2, "is no type of a patch");
   refused("serial\n", "0x08001000=serial", 6, "no rows");

@@ -3,15 +3,19 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <unistd.h>
 
 #include "fleet.hpp"
+#include "port_order.hpp"
 #include "record.hpp"
 #include "row_ledger.hpp"
+#include "unit_screen.hpp"
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -80,10 +84,26 @@ TEST_F(Units, CsvAsSpreadsheetsWriteIt) {
 
 TEST_F(Units, CsvThatCannotBeRight) {
   for (const char* bad : {"", "a\n", "a,\n1,2\n", "a,a\n1,2\n", "a,b\n1\n", "a\n\"x\n", "a\nx\"y\n",
-                          "a\n\"x\"y\n", "a\n1\n1\n"}) {
-    EXPECT_FALSE(parse_units(bytes(bad))) << bad;
+                          "a\n\"x\"y\n", "a\n1\n1\n", "a\n\xE9t\xE9\n"}) {
+    const auto parsed = parse_units(bytes(bad));
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_EQ(parsed.error().code, Errc::BadUnitData) << bad;
   }
   EXPECT_FALSE(parse_units(Bytes{'a', '\n', 0, '\n'}));
+}
+
+/// The well-formed sequences are those of RFC 3629, section 4.
+TEST_F(Units, TextIsUtf8) {
+  for (const char* good : {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "a\xC3\xA9z"}) {
+    EXPECT_TRUE(parse_units(bytes(fmt::format("a\n{}\n", good)))) << testing::PrintToString(good);
+  }
+  for (const char* bad : {"\x80", "\xC1\xBF", "\xC2", "\xC2z", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                          "\xE2\x82", "\xE2\x82z", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                          "\xF5\x80\x80\x80", "\xF0\x90\x80", "\xFF"}) {
+    EXPECT_FALSE(parse_units(bytes(fmt::format("a\n{}\n", bad)))) << testing::PrintToString(bad);
+    EXPECT_FALSE(parse_units(bytes(fmt::format("a\n{}", bad)))) << "at the end of the file";
+  }
 }
 
 TEST_F(Units, WhatACellBecomes) {
@@ -108,6 +128,28 @@ TEST_F(Units, WhatACellBecomes) {
   for (const char* bad : {"", "0", "x=c", "0x100000000=c", "0=", "0=c:", "0=c:text0", "0=c:u24"}) {
     EXPECT_FALSE(parse_patch(bad)) << bad;
   }
+}
+
+TEST_F(Units, AllRowsAreTriedBeforeTheFirstUnit) {
+  const UnitTable t = table("serial,rev,id\nA,x,1\nB,x,2\nC,y,300\n");
+  const auto checked = [&](std::vector<std::string_view> texts) -> std::string {
+    std::vector<Patch> patches;
+    for (const std::string_view text : texts) patches.push_back(*parse_patch(text));
+    const auto done = check_units(t, patches);
+    return done ? "" : message(done.error());
+  };
+  using testing::HasSubstr;
+  EXPECT_EQ(checked({"0x100=serial:text4", "0x104=id:u16"}), "");
+  EXPECT_THAT(checked({"0x100=id:u8"}), HasSubstr("line 4: id: \"300\" is no number of 8 bits"));
+  EXPECT_THAT(checked({"0x100=colour"}),
+              HasSubstr("no column \"colour\", but \"serial\", \"rev\", \"id\""));
+  EXPECT_THAT(checked({"0x100=rev"}), HasSubstr("line 3: rev: \"x\" is in line 2 as well"));
+  EXPECT_EQ(checked({"0x100=rev:repeats", "0x200=rev:text4:repeats"}), "");
+  EXPECT_THAT(checked({"0x100=serial", "0x101=id:u16"}), HasSubstr("line 2: id at 0x00000101"))
+      << "the zero behind the text counts";
+  EXPECT_EQ(checked({"0x100=serial:text1", "0x101=id:u16", "0x0FE=id:u16"}), "");
+  EXPECT_EQ(checked({"0xFFFFFFFE=id:u16"}), "");
+  EXPECT_THAT(checked({"0xFFFFFFFF=id:u16"}), HasSubstr("no room"));
 }
 
 TEST_F(Units, PatchesGoOverWhatIsThere) {
@@ -243,6 +285,67 @@ TEST_F(Units, RecordsAsCsvCanBeReadBack) {
   const UnitTable t = table(csv_header(record) + "\n" + csv_row(record) + "\n");
   EXPECT_THAT(t.columns, ElementsAre("port", "message", "row", "n"));
   EXPECT_THAT(t.rows.front().cells, ElementsAre("1-2", "a \"b\", c\nd", "", "5"));
+}
+
+TEST(PortOrderTest, AsPeopleCount) {
+  std::vector<std::string> ports{"2-1", "1-10", "1-2.10", "1-2",   "1-2.9",
+                                 "1-1", "10-1", "sim-2",  "sim-10"};
+  std::ranges::sort(ports, PortOrder());
+  EXPECT_THAT(ports, ElementsAre("1-1", "1-2", "1-2.9", "1-2.10", "1-10", "2-1", "10-1", "sim-2",
+                                 "sim-10"));
+  EXPECT_FALSE(PortOrder()("1-1", "1-1"));
+  EXPECT_FALSE(PortOrder()("1-1.1", "1-1"));
+}
+
+/// A terminal of so many lines, to write to and to see what came.
+class Terminal {
+ public:
+  explicit Terminal(unsigned short lines) : master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
+    ::grantpt(master_);
+    ::unlockpt(master_);
+    const winsize size{.ws_row = lines, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(master_, TIOCSWINSZ, &size);
+    file_ = std::fopen(::ptsname(master_), "w");
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    std::fclose(file_);
+    ::close(master_);
+  }
+
+  std::FILE* file() { return file_; }
+  std::string seen() {
+    std::array<char, 16384> text{};
+    const ssize_t got = ::read(master_, text.data(), text.size());
+    return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  }
+
+ private:
+  int master_;
+  std::FILE* file_ = nullptr;
+};
+
+TEST(UnitScreenTest, TheTableFitsTheTerminal) {
+  for (const auto& [units, lines, last] :
+       {std::tuple(16, 10, "and 8 more"), {9, 10, "1-9 "}, {10, 10, "and 2 more"}}) {
+    Terminal terminal(static_cast<unsigned short>(lines));
+    Output output({.out = terminal.file(), .err = terminal.file(), .err_is_terminal = true}, false,
+                  ColorMode::Never);
+    UnitScreen screen(output, false);
+    for (int i = 1; i <= units; ++i) {
+      Unit unit;
+      unit.name.port = fmt::format("1-{}", i);
+      screen.begin(unit);
+    }
+    screen.refresh();
+    const std::string table = terminal.seen();
+    EXPECT_EQ(std::ranges::count(table, '\n'), 9) << "and a line for the cursor";
+    EXPECT_THAT(table, testing::HasSubstr("1-1 "));
+    EXPECT_THAT(table, testing::HasSubstr(last));
+    screen.close();
+    EXPECT_THAT(terminal.seen(), testing::HasSubstr("\x1b[9A"));
+  }
 }
 
 class ArrivalsTest : public testing::Test {

@@ -1,5 +1,6 @@
 #include "program_many.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -47,6 +48,7 @@ class Line {
     while (true) {
       if (watching() && may_start()) look_at_ports();
       const bool busy = fleet_.driver->work(kPatience);
+      if (busy) say_that_it_stops();
       screen_.refresh();
       if (!busy && (!watching() || !may_start())) break;
       if (!busy) std::this_thread::sleep_for(kPatience);
@@ -65,6 +67,7 @@ class Line {
     for (const transport::OccupiedPort& port : fleet_.driver->ports()) {
       if (fleet_.fits(port)) ports.push_back(port.name);
     }
+    std::ranges::sort(ports, PortOrder());
     return ports;
   }
 
@@ -82,6 +85,11 @@ class Line {
       screen_.note(fmt::format("{:<9} came back after its start: taken for the same unit", port));
     }
     for (const std::string& port : changes.arrived) start(port);
+  }
+
+  void say_that_it_stops() {
+    if (interrupt_count() == 0 || std::exchange(says_that_it_stops_, true)) return;
+    screen_.note("stopping at a safe point; Ctrl-C again stops at once");
   }
 
   transport::Observer observer(Unit& unit) {
@@ -130,7 +138,11 @@ class Line {
     }
     const int code = unit.error ? static_cast<int>(exit_code(unit.error->code)) : 0;
     exits_.push_back(code);
-    if (code != 0) failed_ports_.push_back(unit.name.port);
+    if (code == static_cast<int>(ExitCode::Interrupted)) {
+      interrupted_ports_.push_back(unit.name.port);
+    } else if (code != 0) {
+      failed_ports_.push_back(unit.name.port);
+    }
     const std::string_view next = !watching() ? "" : unit.error ? "put it aside" : "unplug it";
     screen_.end(unit, record, next);
     units_.erase(unit.name.port);
@@ -153,18 +165,27 @@ class Line {
       screen_.note("no further unit was begun, because the record cannot be kept");
       return report(output_, *record_error_);
     }
-    const std::size_t failed = failed_ports_.size();
-    const std::size_t done = exits_.size() - failed;
+    const std::size_t done = exits_.size() - failed_ports_.size() - interrupted_ports_.size();
     std::string text = fmt::format("{} of {} {}", done, count(exits_.size(), "unit"),
                                    request_.options.dry_run ? "could be programmed" : "done");
-    if (failed != 0) text += fmt::format(", {} failed: {}", failed, fmt::join(failed_ports_, ", "));
-    failed == 0 ? output_.good(text) : output_.line(text);
+    const auto add = [&](std::string_view what, std::vector<std::string>& ports) {
+      if (ports.empty()) return;
+      std::ranges::sort(ports, PortOrder());
+      text += fmt::format(", {} {}: {}", ports.size(), what, fmt::join(ports, ", "));
+    };
+    add("failed", failed_ports_);
+    add("interrupted", interrupted_ports_);
     const int code = common_exit();
+    code == 0 ? output_.good(text) : output_.line(text);
+    if (!interrupted_ports_.empty()) {
+      screen_.note(fmt::format("  hint: {}", update::remedy(Error(Errc::Interrupted)).hint));
+    }
     output_.event("result", {{"command", "program"},
                              {"ok", code == 0},
                              {"units", exits_.size()},
                              {"done", done},
-                             {"failed", failed}});
+                             {"failed", failed_ports_.size()},
+                             {"interrupted", interrupted_ports_.size()}});
     return code;
   }
 
@@ -178,6 +199,8 @@ class Line {
   std::map<std::string, Unit> units_;  ///< those that are worked on, by port
   std::vector<int> exits_;
   std::vector<std::string> failed_ports_;
+  std::vector<std::string> interrupted_ports_;
+  bool says_that_it_stops_ = false;
   std::optional<Error> record_error_;
   std::optional<Duration> looked_at_;
 };
@@ -197,10 +220,9 @@ Result<std::unique_ptr<RowLedger>> open_rows(const Options& options, UnitRequest
   TRY_ASSIGN(const Bytes bytes, read_file(options.units_file));
   auto table = parse_units(bytes);
   if (!table) return fail(std::move(table).error().named(options.units_file));
-  // Every row is tried, so that no unit is stopped by a cell in the middle of the night.
-  for (const UnitTable::Row& row : table->rows) {
-    auto image = patched(request.image.value_or(image::Image{}), request.patches, *table, row);
-    if (!image) return fail(std::move(image).error().named(options.units_file));
+  // Every row, so that no unit is stopped by a cell in the middle of the night.
+  if (auto checked = check_units(*table, request.patches); !checked) {
+    return fail(std::move(checked).error().named(options.units_file));
   }
   return RowLedger::open(options.units_file, *std::move(table));
 }
