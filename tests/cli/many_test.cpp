@@ -228,6 +228,26 @@ TEST_F(Many, MistakesInTheTableAreFoundBeforeAnyUnitIsTouched) {
   refused("serial\n", "0x08001000=serial", 6, "no rows");
 }
 
+TEST_F(Many, PythonReadsTheRecordsAsTheyAreMeant) {
+  // What a name may hold, and what would end a cell or a line.
+  const std::string name = "a \"b\", c;d\r\n\t\xC3\xA9'.bin";
+  fs::copy("app.bin", name);
+  table(2);
+  auto words = line({"stm32f105,seed=1", "stm32f105,seed=2,wrp=0-3", "stm32f405,seed=3"},
+                    {"--record", "r.csv", "--record", "r.jsonl"});
+  words[1] = name;
+  for (const std::string& word : with_units()) words.push_back(word);
+  EXPECT_EQ(command(words).exit, 7);
+  EXPECT_EQ(command(words).exit, 8) << "no row is left for the third";
+  std::FILE* pipe = ::popen(SUREFLASH_SOURCE_DIR "/tests/cli/same_records.py r.csv r.jsonl", "r");
+  std::string text(65536, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), pipe));
+  EXPECT_EQ(::pclose(pipe), 0);
+  const Object records = Object::parse(text, nullptr, false);
+  ASSERT_EQ(records.size(), 6U) << text;
+  for (const Object& record : records) EXPECT_EQ(record["file"], name);
+}
+
 TEST_F(Many, EachUnitHasATraceOfItsOwn) {
   const auto words = line({"stm32f105,seed=1", "stm32f105,seed=2,fault=vanish@60"},
                           {"--trace", "./a.b/run.trace"});

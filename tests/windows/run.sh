@@ -96,6 +96,7 @@ for seed in 1 2 3 4; do
   appending+=($!)
 done
 for process in "${appending[@]}"; do wait "$process" || fail "one of several processes that append"; done
+python3 "$here/../cli/same_records.py" log.csv <(tail -n +2 log.jsonl) >/dev/null || fail "CSV and JSON lines differ"
 python3 "$here/records.py" "$(sha256sum <app.bin | cut -d ' ' -f 1)" || fail "the records"
 
 our 5 list

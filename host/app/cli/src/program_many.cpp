@@ -173,6 +173,8 @@ class Line {
       std::ranges::sort(ports, PortOrder());
       text += fmt::format(", {} {}: {}", ports.size(), what, fmt::join(ports, ", "));
     };
+    // The terminal shows "^C" at the cursor when Ctrl-C ends an idle line.
+    if (output_.draws_tables() && interrupt_count() > 0 && !says_that_it_stops_) screen_.note("");
     add("failed", failed_ports_);
     add("interrupted", interrupted_ports_);
     const int code = common_exit();
