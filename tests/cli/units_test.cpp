@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
+#include <thread>
 #include <unistd.h>
 
 #include "fleet.hpp"
+#include "locked_file.hpp"
 #include "port_order.hpp"
 #include "record.hpp"
 #include "row_ledger.hpp"
@@ -281,6 +283,25 @@ TEST_F(Units, AnUnfinishedLineIsEndedFirst) {
   std::ofstream(path("log")) << "whole\nto";
   ASSERT_TRUE((*AppendFile::open(path("log")))->append("next", "header"));
   EXPECT_EQ(contents(path("log")), "whole\nto\nnext\n");
+}
+
+TEST_F(Units, WhoAppendsWaitsForTheOthers) {
+  const int other = locked_file::open(path("log"));
+  ASSERT_TRUE(locked_file::lock(other, AppendFile::kLock, locked_file::Wait::No));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto file = AppendFile::open(path("log"));
+    ::_exit((*file)->append("second", "header") ? 0 : 1);
+  }
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(contents(path("log")), "");
+  EXPECT_GT(::write(other, "header\nfirst\n", 13), 0);
+  locked_file::unlock(other, AppendFile::kLock);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(contents(path("log")), "header\nfirst\nsecond\n") << "one header";
+  ::close(other);
 }
 
 TEST_F(Units, RecordsAsCsvCanBeReadBack) {

@@ -10,8 +10,7 @@
 namespace sureflash::cli {
 namespace {
 
-/// Far behind the end of any file: Windows lets nobody read a byte that another one has locked.
-constexpr std::uint64_t kAppendLock = 1ULL << 62;
+/// Where claims begin; as far behind the end as kLock.
 constexpr std::uint64_t kClaimLocks = 1ULL << 61;
 
 /// The whole text; else errno says why not.
@@ -51,11 +50,11 @@ AppendFile::~AppendFile() {
 }
 
 Result<void> AppendFile::append(std::string_view line, std::string_view header) {
-  if (!locked_file::lock(file_, kAppendLock, locked_file::Wait::Yes)) {
+  if (!locked_file::lock(file_, kLock, locked_file::Wait::Yes)) {
     return fail(error(Errc::FileUnwritable));
   }
   auto done = append_locked(line, header);
-  locked_file::unlock(file_, kAppendLock);
+  locked_file::unlock(file_, kLock);
   return done;
 }
 

@@ -13,6 +13,10 @@ namespace sureflash::cli {
 /// whole and on the medium, or not at all: a full disk leaves the file as it was.
 class AppendFile {
  public:
+  /// The byte that is locked while a line is written (see locked_file.hpp). Far behind the end of
+  /// any file: Windows lets nobody read a byte that another one has locked.
+  static constexpr std::uint64_t kLock = 1ULL << 62;
+
   /// Makes the file if there is none. Errors: FileUnwritable (with errno).
   static Result<std::unique_ptr<AppendFile>> open(const std::string& path);
   AppendFile(const AppendFile&) = delete;
