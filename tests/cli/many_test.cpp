@@ -222,9 +222,55 @@ TEST_F(Many, MistakesInTheTableAreFoundBeforeAnyUnitIsTouched) {
   refused("serial\nA\nTOO LONG\n", "0x08001000=serial:text4", 6, "line 3: serial: \"TOO LONG\"");
   refused("id\n1\n300\n", "0x08001000=id:u8", 6, "is no number of 8 bits");
   refused("serial\nA\n", "0x08001000=colour", 2, "there is no column \"colour\"");
+  refused("serial,n\nA,1\nA,2\n", "0x08001000=serial", 6, "\"A\" is in line 2 as well");
   refused("serial\nA\n", "serial", 2, "ADDRESS=COLUMN");
   refused("serial\nA\n", "0x08001000=serial:u24", 2, "is no type of a patch");
   refused("serial\n", "0x08001000=serial", 6, "no rows");
+}
+
+TEST_F(Many, PythonReadsTheRecordsAsTheyAreMeant) {
+  // What a name may hold, and what would end a cell or a line.
+  const std::string name = "a \"b\", c;d\r\n\t\xC3\xA9'.bin";
+  fs::copy("app.bin", name);
+  table(2);
+  auto words = line({"stm32f105,seed=1", "stm32f105,seed=2,wrp=0-3", "stm32f405,seed=3"},
+                    {"--record", "r.csv", "--record", "r.jsonl"});
+  words[1] = name;
+  for (const std::string& word : with_units()) words.push_back(word);
+  EXPECT_EQ(command(words).exit, 7);
+  EXPECT_EQ(command(words).exit, 8) << "no row is left for the third";
+  std::FILE* pipe = ::popen(SUREFLASH_SOURCE_DIR "/tests/cli/same_records.py r.csv r.jsonl", "r");
+  std::string text(65536, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), pipe));
+  EXPECT_EQ(::pclose(pipe), 0);
+  const Object records = Object::parse(text, nullptr, false);
+  ASSERT_EQ(records.size(), 6U) << text;
+  for (const Object& record : records) EXPECT_EQ(record["file"], name);
+}
+
+TEST_F(Many, EachUnitHasATraceOfItsOwn) {
+  const auto words = line({"stm32f105,seed=1", "stm32f105,seed=2,fault=vanish@60"},
+                          {"--trace", "./a.b/run.trace"});
+  fs::create_directory("a.b");
+  EXPECT_EQ(command(words).exit, 8);
+  const Screen good = command({"trace", "show", "a.b/run-sim-1.trace"});
+  EXPECT_EQ(good.exit, 0) << good.err;
+  EXPECT_THAT(good.out, testing::StartsWith("# sim-1\n"));
+  EXPECT_THAT(good.out, HasSubstr("Get Commands -> Get Commands, Set Address Pointer, Erase"));
+  EXPECT_THAT(good.out, HasSubstr("2048 bytes at 0x08000800, crc32"));
+  EXPECT_THAT(good.out, testing::Not(HasSubstr("device gone")));
+  const Screen bad = command({"trace", "show", "a.b/run-sim-2.trace"});
+  EXPECT_THAT(bad.out, HasSubstr("device gone")) << "to its end";
+
+  // The next run overwrites nothing.
+  const std::string before = contents("a.b/run-sim-1.trace");
+  EXPECT_EQ(command(words).exit, 8);
+  EXPECT_EQ(contents("a.b/run-sim-1.trace"), before);
+  EXPECT_EQ(contents("a.b/run-sim-1_2.trace"), before) << "the same unit, once more";
+
+  const Screen nowhere = command(line({"stm32f105"}, {"--record", "r", "--trace", "no/run.trace"}));
+  EXPECT_EQ(nowhere.exit, 6);
+  EXPECT_THAT(nowhere.err, HasSubstr("no/run-sim-1.trace"));
 }
 
 TEST_F(Many, SeveralDevicesAreForProgramOnly) {

@@ -1,17 +1,25 @@
 // Goal: what production relies on: no row twice, no line lost or torn, no unit twice. Method: the
 // parts of the command by themselves; other processes are forks, full disks are file size limits.
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <poll.h>
+#include <thread>
 #include <unistd.h>
 
 #include "fleet.hpp"
+#include "locked_file.hpp"
+#include "port_order.hpp"
 #include "record.hpp"
 #include "row_ledger.hpp"
+#include "unit_screen.hpp"
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -80,10 +88,26 @@ TEST_F(Units, CsvAsSpreadsheetsWriteIt) {
 
 TEST_F(Units, CsvThatCannotBeRight) {
   for (const char* bad : {"", "a\n", "a,\n1,2\n", "a,a\n1,2\n", "a,b\n1\n", "a\n\"x\n", "a\nx\"y\n",
-                          "a\n\"x\"y\n", "a\n1\n1\n"}) {
-    EXPECT_FALSE(parse_units(bytes(bad))) << bad;
+                          "a\n\"x\"y\n", "a\n1\n1\n", "a\n\xE9t\xE9\n"}) {
+    const auto parsed = parse_units(bytes(bad));
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_EQ(parsed.error().code, Errc::BadUnitData) << bad;
   }
   EXPECT_FALSE(parse_units(Bytes{'a', '\n', 0, '\n'}));
+}
+
+/// The well-formed sequences are those of RFC 3629, section 4.
+TEST_F(Units, TextIsUtf8) {
+  for (const char* good : {"\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "a\xC3\xA9z"}) {
+    EXPECT_TRUE(parse_units(bytes(fmt::format("a\n{}\n", good)))) << testing::PrintToString(good);
+  }
+  for (const char* bad : {"\x80", "\xC1\xBF", "\xC2", "\xC2z", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                          "\xE2\x82", "\xE2\x82z", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
+                          "\xF5\x80\x80\x80", "\xF0\x90\x80", "\xFF"}) {
+    EXPECT_FALSE(parse_units(bytes(fmt::format("a\n{}\n", bad)))) << testing::PrintToString(bad);
+    EXPECT_FALSE(parse_units(bytes(fmt::format("a\n{}", bad)))) << "at the end of the file";
+  }
 }
 
 TEST_F(Units, WhatACellBecomes) {
@@ -108,6 +132,28 @@ TEST_F(Units, WhatACellBecomes) {
   for (const char* bad : {"", "0", "x=c", "0x100000000=c", "0=", "0=c:", "0=c:text0", "0=c:u24"}) {
     EXPECT_FALSE(parse_patch(bad)) << bad;
   }
+}
+
+TEST_F(Units, AllRowsAreTriedBeforeTheFirstUnit) {
+  const UnitTable t = table("serial,rev,id\nA,x,1\nB,x,2\nC,y,300\n");
+  const auto checked = [&](std::vector<std::string_view> texts) -> std::string {
+    std::vector<Patch> patches;
+    for (const std::string_view text : texts) patches.push_back(*parse_patch(text));
+    const auto done = check_units(t, patches);
+    return done ? "" : message(done.error());
+  };
+  using testing::HasSubstr;
+  EXPECT_EQ(checked({"0x100=serial:text4", "0x104=id:u16"}), "");
+  EXPECT_THAT(checked({"0x100=id:u8"}), HasSubstr("line 4: id: \"300\" is no number of 8 bits"));
+  EXPECT_THAT(checked({"0x100=colour"}),
+              HasSubstr("no column \"colour\", but \"serial\", \"rev\", \"id\""));
+  EXPECT_THAT(checked({"0x100=rev"}), HasSubstr("line 3: rev: \"x\" is in line 2 as well"));
+  EXPECT_EQ(checked({"0x100=rev:repeats", "0x200=rev:text4:repeats"}), "");
+  EXPECT_THAT(checked({"0x100=serial", "0x101=id:u16"}), HasSubstr("line 2: id at 0x00000101"))
+      << "the zero behind the text counts";
+  EXPECT_EQ(checked({"0x100=serial:text1", "0x101=id:u16", "0x0FE=id:u16"}), "");
+  EXPECT_EQ(checked({"0xFFFFFFFE=id:u16"}), "");
+  EXPECT_THAT(checked({"0xFFFFFFFF=id:u16"}), HasSubstr("no room"));
 }
 
 TEST_F(Units, PatchesGoOverWhatIsThere) {
@@ -156,7 +202,8 @@ TEST_F(Units, TwoProcessesNeverTakeTheSameRow) {
   const auto mine = ledger();
   const auto theirs = ledger();
   EXPECT_EQ(mine->take({"1-1", "U1", ""}), 0U);
-  EXPECT_EQ(theirs->take({"2-1", "U2", ""}), 1U);
+  EXPECT_EQ(theirs->take({"2-1", "U1", ""}), 1U)
+      << "a row that is begun is nobody else's while its process lives, whatever the unit's id";
   ASSERT_TRUE(mine->use(0, {"1-1", "U1", ""}));
   EXPECT_EQ(theirs->take({"2-2", "U3", ""}), 2U);
   EXPECT_FALSE(mine->take({"1-2", "U4", ""}));
@@ -238,11 +285,99 @@ TEST_F(Units, AnUnfinishedLineIsEndedFirst) {
   EXPECT_EQ(contents(path("log")), "whole\nto\nnext\n");
 }
 
+TEST_F(Units, WhoAppendsWaitsForTheOthers) {
+  const int other = locked_file::open(path("log"));
+  ASSERT_TRUE(locked_file::lock(other, AppendFile::kLock, locked_file::Wait::No));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto file = AppendFile::open(path("log"));
+    ::_exit((*file)->append("second", "header") ? 0 : 1);
+  }
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(contents(path("log")), "");
+  EXPECT_GT(::write(other, "header\nfirst\n", 13), 0);
+  locked_file::unlock(other, AppendFile::kLock);
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(contents(path("log")), "header\nfirst\nsecond\n") << "one header";
+  ::close(other);
+}
+
 TEST_F(Units, RecordsAsCsvCanBeReadBack) {
   const Json record = {{"port", "1-2"}, {"message", "a \"b\", c\nd"}, {"row", nullptr}, {"n", 5}};
   const UnitTable t = table(csv_header(record) + "\n" + csv_row(record) + "\n");
   EXPECT_THAT(t.columns, ElementsAre("port", "message", "row", "n"));
   EXPECT_THAT(t.rows.front().cells, ElementsAre("1-2", "a \"b\", c\nd", "", "5"));
+}
+
+TEST(PortOrderTest, AsPeopleCount) {
+  std::vector<std::string> ports{"2-1", "1-10", "1-2.10", "1-2",   "1-2.9",
+                                 "1-1", "10-1", "sim-2",  "sim-10"};
+  std::ranges::sort(ports, PortOrder());
+  EXPECT_THAT(ports, ElementsAre("1-1", "1-2", "1-2.9", "1-2.10", "1-10", "2-1", "10-1", "sim-2",
+                                 "sim-10"));
+  EXPECT_FALSE(PortOrder()("1-1", "1-1"));
+  EXPECT_FALSE(PortOrder()("1-1.1", "1-1"));
+}
+
+/// A terminal of so many lines, to write to and to see what came.
+class Terminal {
+ public:
+  explicit Terminal(unsigned short lines) : master_(::posix_openpt(O_RDWR | O_NOCTTY)) {
+    ::grantpt(master_);
+    ::unlockpt(master_);
+    const winsize size{.ws_row = lines, .ws_col = 80, .ws_xpixel = 0, .ws_ypixel = 0};
+    ::ioctl(master_, TIOCSWINSZ, &size);
+    file_ = std::fopen(::ptsname(master_), "w");
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() {
+    std::fclose(file_);
+    ::close(master_);
+  }
+
+  std::FILE* file() { return file_; }
+  /// What came, up to these words; the kernel hands it over piece by piece.
+  std::string seen(std::string_view last) {
+    constexpr int kPatienceMs = 5000;
+    std::string text;
+    pollfd ready{.fd = master_, .events = POLLIN, .revents = 0};
+    while (!text.contains(last) && ::poll(&ready, 1, kPatienceMs) == 1) {
+      std::array<char, 4096> piece{};
+      const ssize_t got = ::read(master_, piece.data(), piece.size());
+      if (got <= 0) break;
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    }
+    return text;
+  }
+
+ private:
+  int master_;
+  std::FILE* file_ = nullptr;
+};
+
+TEST(UnitScreenTest, TheTableFitsTheTerminal) {
+  for (const auto& [units, lines, last] :
+       {std::tuple(16, 10, "and 8 more"), {9, 10, "1-9 "}, {10, 10, "and 2 more"}}) {
+    Terminal terminal(static_cast<unsigned short>(lines));
+    Output output({.out = terminal.file(), .err = terminal.file(), .err_is_terminal = true}, false,
+                  ColorMode::Never);
+    UnitScreen screen(output, false);
+    for (int i = 1; i <= units; ++i) {
+      Unit unit;
+      unit.name.port = fmt::format("1-{}", i);
+      screen.begin(unit);
+    }
+    screen.refresh();
+    const std::string table = terminal.seen("\x1b[?7h");
+    EXPECT_EQ(std::ranges::count(table, '\n'), 9) << "and a line for the cursor";
+    EXPECT_THAT(table, testing::HasSubstr("1-1 "));
+    EXPECT_THAT(table, testing::HasSubstr(last));
+    screen.close();
+    EXPECT_THAT(terminal.seen("\x1b[J"), testing::HasSubstr("\x1b[9A"));
+  }
 }
 
 class ArrivalsTest : public testing::Test {

@@ -113,7 +113,9 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   set_vbus("1-2", false);
   const Bytes image = write_firmware("in.bin", 8192);
   std::ofstream(folder_ / "units.csv") << "serial\nSN01\nSN02\nSN03\n";
-  start(command("--watch --record r.jsonl --units units.csv --patch 0x08001000=serial:text8"));
+  start(
+      command("--watch --record r.jsonl --units units.csv --patch 0x08001000=serial:text8 "
+              "--trace run.trace"));
   ASSERT_TRUE(says("plug in a unit"));
   set_vbus("1-2", true);
   ASSERT_TRUE(says("1-2       done:")) << log();
@@ -134,6 +136,11 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   EXPECT_TRUE(holds(0, {'S', 'N', '0', '2'}, 0x1000));
   EXPECT_EQ(records()[0]["uid"], records()[2]["uid"]);
   EXPECT_EQ(records()[2]["row"], 2);
+  for (const char* trace : {"run-1-2.trace", "run-1-1.trace", "run-1-2_2.trace"}) {
+    const Outcome shown = sureflash(std::string("trace show ") + trace);
+    EXPECT_EQ(shown.status, 0) << shown.output;
+    EXPECT_THAT(shown.output, HasSubstr("Get Commands -> Get Commands, Set Address Pointer"));
+  }
 }
 
 TEST_F(ProductionLine, WatchGoesOnAfterAUnitWasPulledOut) {
@@ -175,6 +182,8 @@ TEST_F(ProductionLine, CtrlCStopsAllAtASafePointAndTheSameCommandFinishes) {
   const Outcome stopped = wait_for_end();
   EXPECT_EQ(stopped.status, kInterrupted) << stopped.output;
   EXPECT_THAT(stopped.output, HasSubstr("the device is in dfuIDLE"));
+  EXPECT_THAT(stopped.output, HasSubstr("stopping at a safe point"));
+  EXPECT_THAT(stopped.output, HasSubstr("0 of 3 units done, 3 interrupted: 1-1, 1-2, 1-3"));
   for (const Json& record : records()) EXPECT_EQ(record["result"], "interrupted");
   const Outcome again = sureflash(line);
   EXPECT_EQ(again.status, 0) << again.output;

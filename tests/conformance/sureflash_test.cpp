@@ -108,8 +108,8 @@ TEST_F(Sureflash, RecordedSessionReplaysToTheSameEnd) {
     auto inner = LibusbTransport::open({});
     ASSERT_TRUE(inner);
     transport::trace::Recorder recorder(
-        **inner, [&](std::string_view line) { text += line; },
-        transport::trace::Firmware::Included);
+        **inner, transport::trace::Log([&](std::string_view line) { text += line; },
+                                       transport::trace::Firmware::Included));
     ASSERT_TRUE(program(recorder, image));
   }
   auto trace = transport::trace::parse(text);

@@ -103,14 +103,11 @@ TEST(Many, TheSameRunEachTime) {
 }
 
 TEST(Identify, TheUniqueIdIsReadWhereTheRomLetsIt) {
-  for (const char* spec : {"stm32f105,seed=7", "stm32f303xc,seed=7", "stm32f042xx,seed=7"}) {
+  for (const char* spec : {"stm32f105,seed=7", "stm32f302xb,seed=7", "stm32f042,seed=7"}) {
     SCOPED_TRACE(spec);
-    auto made = sim::make_device(spec);
-    if (!made) continue;
     Bench bench(spec);
     const auto target = bench.identified();
     ASSERT_TRUE(target) << message(target.error());
-    if (target->chip == nullptr) continue;
     ASSERT_TRUE(target->unique_id);
     EXPECT_TRUE(std::ranges::equal(*target->unique_id, bench.chip().unique_id()));
   }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Goal: sureflash.exe does on Windows what sureflash does here. Method: under wine, the screens that need no file are
 # compared word for word with the golden files of tests/cli; then a chip that is kept in a file is programmed, verified,
-# read and locked by two processes at once; and what is said of USB with and without libusb-1.0.dll.
+# read and locked by two processes at once; units with records and a table, read back by Python and by sha256sum; and
+# what is said of USB with and without libusb-1.0.dll.
 # Usage: run.sh SOURCE BUILD; builds first. Exit code 77: the packages are missing.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -66,6 +67,38 @@ our 0 verify app.hex -d $chip
 printf x | dd of=app.bin bs=1 seek=3000 conv=notrunc status=none
 our 9 verify app.bin --base 0x08000000 -d $chip
 our 6 verify nothing.bin --base 0x08000000 -d $chip
+# Many devices, with a record and data of each unit.
+printf 'serial;mac\r\nSN0001;02005E000001\r\nSN0002;02005E000002\r\nSN0003;02005E000003\r\n' >units.csv
+units=(program app.bin --base 0x08000000 --units units.csv --patch 0x08001000=serial:text8 --patch 0x08001008=mac:hex)
+printf torn >log.jsonl
+our 0 "${units[@]}" -d sim:stm32f105,seed=10,state=one -d sim:stm32f105,seed=20,state=two \
+  --record log.jsonl --record log.csv --trace run.trace
+our 0 read serial.bin --address 0x08001000 --size 14 -d sim:stm32f105,state=two
+printf 'SN0002\0\0\2\0\x5E\0\0\2' | cmp - serial.bin
+our 0 trace show run-sim-2.trace
+grep -q "Get Commands -> Get Commands, Set Address Pointer, Erase" out || fail "the trace of the second unit says something else"
+our 7 "${units[@]}" -d sim:stm32f105,seed=30,rdp=1 --record log.jsonl --record log.csv  # its row is free again
+# Two processes at once, with one table and one record. The first is in real time, and begun before the second looks.
+"$wine" "$program" "${units[@]}" -d sim:stm32f105,seed=40,clock=real --record log.jsonl --record log.csv >first.log 2>&1 </dev/null &
+first=$!
+for ((i = 0; i < 200; ++i)); do [[ $(grep -cs '"begun"' units.csv.used) == 3 ]] && break; sleep 0.05; done
+our 6 "${units[@]}" -d sim:stm32f105,seed=50 --record log.jsonl --record log.csv
+grep -q "2 of 3 rows are used, 1 begun" err || fail "the row that another process works with says something else"
+wait "$first" || { cat first.log; fail "the first of two processes with one table"; }
+our 6 program app.bin --base 0x08000000 -d sim:stm32f105 --record 'Z:\dev\full'
+grep -q "No space left on device" err || fail "a full disk says something else"
+our 6 program app.bin --base 0x08000000 -d sim:stm32f105 --record no/such/folder/log.csv
+# Several processes append at once: no line is lost, none is torn.
+appending=()
+for seed in 1 2 3 4; do
+  "$wine" "$program" program app.bin --base 0x08000000 --record together.csv \
+    -d sim:stm32f105,seed=${seed}0 -d sim:stm32f105,seed=${seed}1 -d sim:stm32f105,seed=${seed}2 >/dev/null 2>&1 </dev/null &
+  appending+=($!)
+done
+for process in "${appending[@]}"; do wait "$process" || fail "one of several processes that append"; done
+python3 "$here/../cli/same_records.py" log.csv <(tail -n +2 log.jsonl) >/dev/null || fail "CSV and JSON lines differ"
+python3 "$here/records.py" "$(sha256sum <app.bin | cut -d ' ' -f 1)" || fail "the records"
+
 our 5 list
 grep -q "libusb-1.0.dll cannot be loaded" err || fail "list says something else"
 our 5 program app.bin --base 0x08000000

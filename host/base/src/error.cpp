@@ -83,6 +83,8 @@ Entry entry(Errc code) {
       return {"not-for-this-device", "the file is meant for another device"};
     case Errc::NoUnitData:
       return {"no-unit-data", "no row of the table of units is left for this unit"};
+    case Errc::BadUnitData:
+      return {"bad-unit-data", "the table of units is not right"};
     case Errc::OutsideMemory:
       return {"outside-memory", "the image reaches outside the memory of the device"};
     case Errc::NotWritable:

@@ -79,6 +79,8 @@ Remedy remedy(const Error& error) {
       return {"take the file that was built for this chip", {}};
     case Errc::NoUnitData:
       return {"add rows to the table; FILE.used says which unit has which row", {}};
+    case Errc::BadUnitData:
+      return {"correct the table: CSV in UTF-8, with the names of the columns in line 1", {}};
     case Errc::OutsideMemory:
       return {"the image is too large for this chip, or linked for another one", {}};
     case Errc::NotWritable:

@@ -13,7 +13,11 @@ namespace sureflash::cli {
 /// whole and on the medium, or not at all: a full disk leaves the file as it was.
 class AppendFile {
  public:
-  /// Makes the file if there is none. Errors: FileUnwritable (with errno), Unsupported (Windows).
+  /// The byte that is locked while a line is written (see locked_file.hpp). Far behind the end of
+  /// any file: Windows lets nobody read a byte that another one has locked.
+  static constexpr std::uint64_t kLock = 1ULL << 62;
+
+  /// Makes the file if there is none. Errors: FileUnwritable (with errno).
   static Result<std::unique_ptr<AppendFile>> open(const std::string& path);
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
@@ -25,8 +29,8 @@ class AppendFile {
   /// What is in it. Errors: FileUnreadable.
   Result<std::string> read() const;
 
-  /// Claims the number for this object, against other processes and objects; a claim ends with its
-  /// process, however that ends. @returns whether it is ours.
+  /// Claims the number, of at most 60 bits, for this object, against other processes and objects; a
+  /// claim ends with its process, however that ends. @returns whether it is ours.
   bool claim(std::uint64_t number);
   void give_back(std::uint64_t number);
 
@@ -38,8 +42,5 @@ class AppendFile {
   int file_;
   std::string path_;
 };
-
-/// SHA-256 in lower-case hex digits.
-std::string sha256(std::string_view bytes);
 
 }  // namespace sureflash::cli

@@ -55,7 +55,8 @@ void add_many_options(CLI::App* sub, Options& o) {
                     ->type_name("FILE");
   sub->add_option("--patch", o.patches,
                   "put a column of --units into the image at an address, e.g. "
-                  "0x0803F800=serial:text16 (text, hex, u8, u16, u32, u64)")
+                  "0x0803F800=serial:text16 (text, hex, u8, u16, u32, u64; with :repeats "
+                  "behind it several units may have the same)")
       ->type_name("ADDRESS=COLUMN[:TYPE]")
       ->allow_extra_args(false)
       ->needs(units);

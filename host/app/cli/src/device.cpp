@@ -2,6 +2,7 @@
 
 #include "files.hpp"
 #include "interrupt.hpp"
+#include "trace_file.hpp"
 #include "usb.hpp"
 
 #include "sureflash/transport/trace/recorder.hpp"
@@ -46,22 +47,17 @@ Result<void> Device::open_real(const Options& options) {
 
 Result<void> Device::record(const Options& options) {
   if (options.trace_file.empty() && options.bundle.empty()) return {};
+  transport::trace::Log::Sink file = [](std::string_view) {};
   if (!options.trace_file.empty()) {
-    trace_file_ = {std::fopen(options.trace_file.c_str(), "w"), std::fclose};
-    if (!trace_file_) return fail(Error(Errc::FileUnwritable).named(options.trace_file));
+    TRY_ASSIGN(file, create_trace(options.trace_file));
   }
-  recorder_ = std::make_unique<transport::trace::Recorder>(
-      *transport_,
-      // Whole lines at once: what was said before a crash is what one wants to see.
-      [this, file = trace_file_.get(), keep = !options.bundle.empty()](std::string_view line) {
+  transport::trace::Log log(
+      [this, file = std::move(file), keep = !options.bundle.empty()](std::string_view line) {
         if (keep) recorded_ += line;
-        if (file == nullptr) return;
-        std::fwrite(line.data(), 1, line.size(), file);
-        std::fflush(file);
+        file(line);
       },
-      options.trace_firmware ? transport::trace::Firmware::Included
-                             : transport::trace::Firmware::LeftOut,
-      label_);
+      trace_firmware(options), label_);
+  recorder_ = std::make_unique<transport::trace::Recorder>(*transport_, std::move(log));
   return {};
 }
 

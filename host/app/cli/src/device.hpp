@@ -52,7 +52,6 @@ class Device {
   std::string label_;
   std::unique_ptr<SimDevice> sim_device_;
   std::unique_ptr<transport::Transport> transport_;
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> trace_file_{nullptr, nullptr};
   std::string recorded_;
   std::unique_ptr<transport::Transport> recorder_;
 };

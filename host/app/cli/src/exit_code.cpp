@@ -28,6 +28,7 @@ ExitCode exit_code(Errc code) {
     case Errc::TooLarge:
     case Errc::NotForThisDevice:
     case Errc::NoUnitData:
+    case Errc::BadUnitData:
     case Errc::OutsideMemory:
     case Errc::NotWritable:
     case Errc::NotErasable:

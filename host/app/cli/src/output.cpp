@@ -1,8 +1,10 @@
 #include "output.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "interrupt.hpp"
+#include "terminal.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
@@ -163,6 +165,12 @@ void Output::clear_table() {
   fmt::print(err(), "\x1b[{}A\r\x1b[J", table_lines_);
   std::fflush(streams_.err);
   table_lines_ = 0;
+}
+
+std::size_t Output::table_lines_max() const {
+  constexpr std::size_t kUsual = 24;
+  // The cursor stands in a line below.
+  return std::max<std::size_t>(terminal_lines(streams_.err).value_or(kUsual), 3) - 1;
 }
 
 void Output::table(const std::vector<std::string>& lines) {

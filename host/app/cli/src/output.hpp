@@ -50,6 +50,8 @@ class Output {
   /// A table that is drawn again over itself, on a terminal.
   bool draws_tables() const { return streams_.err_is_terminal && !json_; }
   void table(const std::vector<std::string>& lines);
+  /// How many lines of a table can be drawn again: what has scrolled off cannot.
+  std::size_t table_lines_max() const;
   /// Takes the table off the screen, so that something else can be said.
   void clear_table();
   /// One of many units failed: in a few lines, with the first cause.

@@ -1,5 +1,6 @@
 #include "program_many.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -7,7 +8,9 @@
 #include "fleet.hpp"
 #include "interrupt.hpp"
 #include "record.hpp"
+#include "sha256.hpp"
 #include "show.hpp"
+#include "trace_file.hpp"
 #include "unit_screen.hpp"
 #include <fmt/format.h>
 
@@ -45,6 +48,7 @@ class Line {
     while (true) {
       if (watching() && may_start()) look_at_ports();
       const bool busy = fleet_.driver->work(kPatience);
+      if (busy) say_that_it_stops();
       screen_.refresh();
       if (!busy && (!watching() || !may_start())) break;
       if (!busy) std::this_thread::sleep_for(kPatience);
@@ -63,6 +67,7 @@ class Line {
     for (const transport::OccupiedPort& port : fleet_.driver->ports()) {
       if (fleet_.fits(port)) ports.push_back(port.name);
     }
+    std::ranges::sort(ports, PortOrder());
     return ports;
   }
 
@@ -82,6 +87,11 @@ class Line {
     for (const std::string& port : changes.arrived) start(port);
   }
 
+  void say_that_it_stops() {
+    if (interrupt_count() == 0 || std::exchange(says_that_it_stops_, true)) return;
+    screen_.note("stopping at a safe point; Ctrl-C again stops at once");
+  }
+
   transport::Observer observer(Unit& unit) {
     return {.on_progress =
                 [this, &unit](const Progress& progress) {
@@ -97,14 +107,26 @@ class Line {
     unit.name.port = port;
     unit.began = utc_now();
     screen_.begin(unit);
-    auto started = fleet_.driver->start_at<void>(port, program_unit(request_, unit), observer(unit),
-                                                 [this, &unit](Result<void> done) {
-                                                   if (!done) unit.error = done.error();
-                                                   end(unit);
-                                                 });
+    auto started = start(unit);
     if (started) return;
     unit.error = std::move(started).error().in(Stage::Open);
     end(unit);
+  }
+
+  Result<void> start(Unit& unit) {
+    const Options& options = request_.options;
+    Task<> job = program_unit(request_, unit);
+    if (!options.trace_file.empty()) {
+      TRY_ASSIGN(auto file, create_unit_trace(options.trace_file, unit.name.port));
+      job = transport::trace::recorded(
+          std::move(job),
+          transport::trace::Log(std::move(file), trace_firmware(options), unit.name.port));
+    }
+    return fleet_.driver->start_at<void>(unit.name.port, std::move(job), observer(unit),
+                                         [this, &unit](Result<void> done) {
+                                           if (!done) unit.error = done.error();
+                                           end(unit);
+                                         });
   }
 
   void end(Unit& unit) {
@@ -116,7 +138,11 @@ class Line {
     }
     const int code = unit.error ? static_cast<int>(exit_code(unit.error->code)) : 0;
     exits_.push_back(code);
-    if (code != 0) failed_ports_.push_back(unit.name.port);
+    if (code == static_cast<int>(ExitCode::Interrupted)) {
+      interrupted_ports_.push_back(unit.name.port);
+    } else if (code != 0) {
+      failed_ports_.push_back(unit.name.port);
+    }
     const std::string_view next = !watching() ? "" : unit.error ? "put it aside" : "unplug it";
     screen_.end(unit, record, next);
     units_.erase(unit.name.port);
@@ -139,18 +165,29 @@ class Line {
       screen_.note("no further unit was begun, because the record cannot be kept");
       return report(output_, *record_error_);
     }
-    const std::size_t failed = failed_ports_.size();
-    const std::size_t done = exits_.size() - failed;
+    const std::size_t done = exits_.size() - failed_ports_.size() - interrupted_ports_.size();
     std::string text = fmt::format("{} of {} {}", done, count(exits_.size(), "unit"),
                                    request_.options.dry_run ? "could be programmed" : "done");
-    if (failed != 0) text += fmt::format(", {} failed: {}", failed, fmt::join(failed_ports_, ", "));
-    failed == 0 ? output_.good(text) : output_.line(text);
+    const auto add = [&](std::string_view what, std::vector<std::string>& ports) {
+      if (ports.empty()) return;
+      std::ranges::sort(ports, PortOrder());
+      text += fmt::format(", {} {}: {}", ports.size(), what, fmt::join(ports, ", "));
+    };
+    // The terminal shows "^C" at the cursor when Ctrl-C ends an idle line.
+    if (output_.draws_tables() && interrupt_count() > 0 && !says_that_it_stops_) screen_.note("");
+    add("failed", failed_ports_);
+    add("interrupted", interrupted_ports_);
     const int code = common_exit();
+    code == 0 ? output_.good(text) : output_.line(text);
+    if (!interrupted_ports_.empty()) {
+      screen_.note(fmt::format("  hint: {}", update::remedy(Error(Errc::Interrupted)).hint));
+    }
     output_.event("result", {{"command", "program"},
                              {"ok", code == 0},
                              {"units", exits_.size()},
                              {"done", done},
-                             {"failed", failed}});
+                             {"failed", failed_ports_.size()},
+                             {"interrupted", interrupted_ports_.size()}});
     return code;
   }
 
@@ -164,12 +201,13 @@ class Line {
   std::map<std::string, Unit> units_;  ///< those that are worked on, by port
   std::vector<int> exits_;
   std::vector<std::string> failed_ports_;
+  std::vector<std::string> interrupted_ports_;
+  bool says_that_it_stops_ = false;
   std::optional<Error> record_error_;
   std::optional<Duration> looked_at_;
 };
 
 Result<void> check_options(const Options& options) {
-  if (!options.trace_file.empty()) return fail(Errc::Usage, "--trace records one device");
   if (options.units_file.empty()) return {};
   if (options.patches.empty()) return fail(Errc::Usage, "--units without --patch changes nothing");
   return {};
@@ -184,10 +222,9 @@ Result<std::unique_ptr<RowLedger>> open_rows(const Options& options, UnitRequest
   TRY_ASSIGN(const Bytes bytes, read_file(options.units_file));
   auto table = parse_units(bytes);
   if (!table) return fail(std::move(table).error().named(options.units_file));
-  // Every row is tried, so that no unit is stopped by a cell in the middle of the night.
-  for (const UnitTable::Row& row : table->rows) {
-    auto image = patched(request.image.value_or(image::Image{}), request.patches, *table, row);
-    if (!image) return fail(std::move(image).error().named(options.units_file));
+  // Every row, so that no unit is stopped by a cell in the middle of the night.
+  if (auto checked = check_units(*table, request.patches); !checked) {
+    return fail(std::move(checked).error().named(options.units_file));
   }
   return RowLedger::open(options.units_file, *std::move(table));
 }

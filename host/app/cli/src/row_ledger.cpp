@@ -5,6 +5,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "sha256.hpp"
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 

@@ -1,12 +1,12 @@
 #include "run.hpp"
 
 #include <sstream>
-#include <unistd.h>
 
 #include "command_line.hpp"
 #include "exit_code.hpp"
 #include "failure.hpp"
 #include "interrupt.hpp"
+#include "terminal.hpp"
 #include <fmt/format.h>
 
 namespace sureflash::cli {
@@ -50,9 +50,9 @@ int main(int argc, char** argv) {
   install_interrupt_handler();
   return run({argv + 1, argv + argc}, {.out = stdout,
                                        .err = stderr,
-                                       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
-                                       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
-                                       .in_is_terminal = ::isatty(STDIN_FILENO) == 1});
+                                       .out_is_terminal = is_terminal(stdout),
+                                       .err_is_terminal = is_terminal(stderr),
+                                       .in_is_terminal = is_terminal(stdin)});
 }
 
 }  // namespace sureflash::cli

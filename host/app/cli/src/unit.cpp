@@ -1,6 +1,7 @@
 #include "unit.hpp"
 
 #include "range.hpp"
+#include "sha256.hpp"
 #include "show.hpp"
 
 #include "sureflash/base/text.hpp"

@@ -12,8 +12,6 @@ namespace {
 
 constexpr Duration kRedraw = 100ms;
 constexpr int kBarWidth = 24;
-/// More would not fit on a screen, and what scrolls cannot be drawn again.
-constexpr std::size_t kRowsMax = 20;
 
 Duration wall_clock() {
   return std::chrono::steady_clock::now().time_since_epoch();
@@ -97,7 +95,9 @@ void UnitScreen::end(const Unit& unit, Json record, std::string_view and_now) {
   changed_ = true;
   output_.clear_table();
   const std::string more = and_now.empty() ? "" : fmt::format("; {}", and_now);
-  if (unit.error) {
+  if (unit.error && unit.error->code == Errc::Interrupted) {
+    output_.note(fmt::format("{:<9} {}", unit.name.port, message(*unit.error)));
+  } else if (unit.error) {
     output_.unit_failed(unit.name.port, *unit.error, unit.findings, and_now);
   } else if (dry_run_) {
     output_.line(fmt::format("{:<9} {}", unit.name.port,
@@ -108,9 +108,8 @@ void UnitScreen::end(const Unit& unit, Json record, std::string_view and_now) {
     output_.good(fmt::format(
         "{:<9} done: {}{} proven in {}{}{}", unit.name.port, who.empty() ? "" : who + ", ",
         text_size(unit.outcome->bytes_verified), text(unit.took),
-        record["row"].is_null()
-            ? ""
-            : fmt::format(", line {} of the table", record["row"].get<std::size_t>()),
+        record["row"].is_null() ? ""
+                                : fmt::format(", table line {}", record["row"].get<std::size_t>()),
         more));
   }
   output_.event("unit", std::move(record));
@@ -133,9 +132,10 @@ std::string UnitScreen::line(const Row& row) {
 
 void UnitScreen::draw() {
   std::vector<std::string> lines;
+  const std::size_t most = output_.table_lines_max();
   for (const auto& [port, row] : rows_) {
-    if (lines.size() == kRowsMax) {
-      lines.push_back(fmt::format("          and {} more", rows_.size() - kRowsMax));
+    if (lines.size() + 1 == most && rows_.size() > most) {
+      lines.push_back(fmt::format("          and {} more", rows_.size() - lines.size()));
       break;
     }
     lines.push_back(line(row));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "output.hpp"
+#include "port_order.hpp"
 #include "unit.hpp"
 
 namespace sureflash::cli {
@@ -38,7 +39,7 @@ class UnitScreen {
 
   Output& output_;
   bool dry_run_;
-  std::map<std::string, Row> rows_;  ///< by port
+  std::map<std::string, Row, PortOrder> rows_;  ///< by port
   Duration last_drawn_{};
   bool changed_ = false;
 };

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "range.hpp"
+#include "show.hpp"
 #include <fmt/format.h>
 
 #include "sureflash/base/text.hpp"
@@ -13,9 +15,36 @@ namespace sureflash::cli {
 namespace {
 
 constexpr std::size_t kTextMax = 4096;
+/// Addresses have 32 bits.
+constexpr std::uint64_t kAddressEnd = 0x1'0000'0000;
+
+/// RFC 3629, section 4.
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = [&](std::size_t i) {
+      return at + i < text.size() ? static_cast<std::uint8_t>(text[at + i]) : std::uint8_t{0};
+    };
+    const std::uint8_t first = byte(0);
+    const std::size_t size = first < 0x80   ? 1
+                             : first < 0xC2 ? 0
+                             : first < 0xE0 ? 2
+                             : first < 0xF0 ? 3
+                             : first < 0xF5 ? 4
+                                            : 0;
+    // Neither longer than need be, nor half of a surrogate pair, nor behind the last code point.
+    const std::uint8_t least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    const std::uint8_t most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (size == 0 || (size > 1 && (byte(1) < least || byte(1) > most))) return false;
+    for (std::size_t i = 2; i < size; ++i) {
+      if ((byte(i) & 0xC0U) != 0x80) return false;
+    }
+    at += size;
+  }
+  return true;
+}
 
 std::unexpected<Error> bad_line(std::size_t line, std::string_view why) {
-  return fail(Error(Errc::FormatInvalid, fmt::format("line {}: {}", line, why)));
+  return fail(Error(Errc::BadUnitData, fmt::format("line {}: {}", line, why)));
 }
 
 /// Reads a CSV file cell by cell.
@@ -114,16 +143,16 @@ Result<Bytes> hex_bytes(std::string_view cell) {
     bytes.push_back(static_cast<std::uint8_t>(*high << 4 | *low));
   }
   if (bytes.empty() || 2 * bytes.size() != cell.size()) {
-    return fail(Errc::FormatInvalid, fmt::format("\"{}\" is not pairs of hex digits", cell));
+    return fail(Errc::BadUnitData, fmt::format("\"{}\" is not pairs of hex digits", cell));
   }
   return bytes;
 }
 
 Result<Bytes> text_bytes(std::string_view cell, std::size_t size) {
   const std::size_t most = size == 0 ? kTextMax : size;
-  if (cell.empty()) return fail(Errc::FormatInvalid, "the cell is empty");
+  if (cell.empty()) return fail(Errc::BadUnitData, "the cell is empty");
   if (cell.size() > most) {
-    return fail(Errc::FormatInvalid,
+    return fail(Errc::BadUnitData,
                 fmt::format("\"{}\" has {} bytes, {} fit", cell, cell.size(), most));
   }
   Bytes bytes(cell.begin(), cell.end());
@@ -135,7 +164,7 @@ Result<Bytes> number_bytes(std::string_view cell, std::size_t size) {
   const auto value = number(cell);
   constexpr std::size_t kLargest = 8;
   if (!value || (size < kLargest && *value >> 8 * size != 0)) {
-    return fail(Errc::FormatInvalid, fmt::format("\"{}\" is no number of {} bits", cell, 8 * size));
+    return fail(Errc::BadUnitData, fmt::format("\"{}\" is no number of {} bits", cell, 8 * size));
   }
   Bytes bytes(size);
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(*value >> 8 * i);
@@ -185,7 +214,9 @@ std::string UnitTable::text(const Row& row) {
 
 Result<UnitTable> parse_units(ByteView file) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  if (text.find('\0') != std::string_view::npos) return bad_line(1, "this is no text file");
+  if (text.find('\0') != std::string_view::npos || !is_utf8(text)) {
+    return fail(Errc::BadUnitData, "this is no text in UTF-8");
+  }
   CsvReader reader(text);
   UnitTable table;
   TRY_ASSIGN(table.columns, reader.row());
@@ -196,8 +227,8 @@ Result<UnitTable> parse_units(ByteView file) {
     TRY_ASSIGN(row.cells, reader.row());
     if (row.cells.size() == 1 && row.cells.front().empty()) continue;
     if (row.cells.size() != table.columns.size()) {
-      return bad_line(row.line, fmt::format("{} cells, but there are {} columns", row.cells.size(),
-                                            table.columns.size()));
+      return bad_line(row.line, fmt::format("{}, but there are {}", count(row.cells.size(), "cell"),
+                                            count(table.columns.size(), "column")));
     }
     if (!seen.insert(UnitTable::text(row)).second) {
       return bad_line(row.line, "the same as a row before: two units would be alike");
@@ -212,10 +243,14 @@ Result<Patch> parse_patch(std::string_view text) {
   const std::size_t equals = text.find('=');
   const auto address = number(text.substr(0, equals));
   if (equals == std::string_view::npos || !address || *address > 0xFFFF'FFFF) {
-    return fail(Errc::Usage, fmt::format("--patch takes ADDRESS=COLUMN[:TYPE], not \"{}\"", text));
+    return fail(Errc::Usage,
+                fmt::format("--patch takes ADDRESS=COLUMN[:TYPE][:repeats], not \"{}\"", text));
   }
   Patch patch{.address = static_cast<std::uint32_t>(*address), .column = {}};
-  const std::string_view rest = text.substr(equals + 1);
+  constexpr std::string_view kRepeats = ":repeats";
+  std::string_view rest = text.substr(equals + 1);
+  patch.repeats = rest.ends_with(kRepeats);
+  if (patch.repeats) rest.remove_suffix(kRepeats.size());
   const std::size_t colon = rest.rfind(':');
   patch.column = rest.substr(0, colon);
   if (patch.column.empty()) return fail(Errc::Usage, "--patch names no column");
@@ -259,17 +294,66 @@ Result<image::Image> overwritten(const image::Image& image, std::uint32_t addres
   return result;
 }
 
+namespace {
+
+Result<Bytes> encode_cell(const Patch& patch, const UnitTable& table, const UnitTable::Row& row) {
+  const auto column = table.column(patch.column);
+  if (!column) {
+    return fail(Errc::Usage, fmt::format("there is no column \"{}\", but \"{}\"", patch.column,
+                                         fmt::join(table.columns, "\", \"")));
+  }
+  auto bytes = encode(patch, row.cells[*column]);
+  if (bytes) return bytes;
+  return bad_line(row.line, fmt::format("{}: {}", patch.column, bytes.error().detail));
+}
+
+Result<void> check_places(const UnitTable& table, const std::vector<Patch>& patches,
+                          const UnitTable::Row& row) {
+  std::vector<AddressRange> taken;
+  for (const Patch& patch : patches) {
+    TRY_ASSIGN(const Bytes bytes, encode_cell(patch, table, row));
+    const AddressRange range = AddressRange::sized(patch.address, bytes.size());
+    if (range.end > kAddressEnd) return bad_line(row.line, patch.column + ": no room");
+    const auto other =
+        std::ranges::find_if(taken, [&](AddressRange r) { return !r.intersection(range).empty(); });
+    if (other != taken.end()) {
+      return bad_line(row.line, fmt::format("{} at {} lies over what is at {}", patch.column,
+                                            text(range), text(*other)));
+    }
+    taken.push_back(range);
+  }
+  return {};
+}
+
+Result<void> check_repeats(const UnitTable& table, const Patch& patch) {
+  if (patch.repeats) return {};
+  const std::size_t column = *table.column(patch.column);
+  std::map<std::string_view, std::size_t> lines;
+  for (const UnitTable::Row& row : table.rows) {
+    const auto [first, is_new] = lines.emplace(row.cells[column], row.line);
+    if (is_new) continue;
+    return bad_line(row.line,
+                    fmt::format("{}: \"{}\" is in line {} as well; units may share it if "
+                                "--patch …={} ends in \":repeats\"",
+                                patch.column, row.cells[column], first->second, patch.column));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_units(const UnitTable& table, const std::vector<Patch>& patches) {
+  for (const UnitTable::Row& row : table.rows) TRY(check_places(table, patches, row));
+  for (const Patch& patch : patches) TRY(check_repeats(table, patch));
+  return {};
+}
+
 Result<image::Image> patched(const image::Image& image, const std::vector<Patch>& patches,
                              const UnitTable& table, const UnitTable::Row& row) {
   image::Image result = image;
   for (const Patch& patch : patches) {
-    const auto column = table.column(patch.column);
-    if (!column) return fail(Errc::Usage, "there is no column \"" + patch.column + "\"");
-    auto bytes = encode(patch, row.cells[*column]);
-    if (!bytes) {
-      return bad_line(row.line, fmt::format("{}: {}", patch.column, bytes.error().detail));
-    }
-    TRY_ASSIGN(result, overwritten(result, patch.address, *bytes));
+    TRY_ASSIGN(const Bytes bytes, encode_cell(patch, table, row));
+    TRY_ASSIGN(result, overwritten(result, patch.address, bytes));
   }
   return result;
 }

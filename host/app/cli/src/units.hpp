@@ -26,11 +26,11 @@ struct UnitTable {
   static std::string text(const Row& row);
 };
 
-/// Errors: FormatInvalid (names the line): no rows, a column without a name or twice, a row with
-/// another number of cells, a quote that does not end, two rows that are the same.
+/// Errors: BadUnitData (names the line): not UTF-8, no rows, a column without a name or twice, a
+/// row with another number of cells, a quote that does not end, two rows that are the same.
 Result<UnitTable> parse_units(ByteView file);
 
-/// `--patch ADDRESS=COLUMN[:TYPE]`.
+/// `--patch ADDRESS=COLUMN[:TYPE][:repeats]`.
 struct Patch {
   enum class Type : std::uint8_t {
     Text,    ///< the characters (UTF-8), then zeros up to `size`, or one zero
@@ -41,18 +41,24 @@ struct Patch {
   std::string column;
   Type type = Type::Text;
   std::size_t size = 0;  ///< 0 with Text: as long as it is
+  bool repeats = false;  ///< several units may have the same
 };
 
 /// TYPE: text, text16 (16 bytes), hex, u8, u16, u32, u64. Errors: Usage.
 Result<Patch> parse_patch(std::string_view text);
 
-/// What the cell becomes in memory. Errors: FormatInvalid.
+/// What the cell becomes in memory. Errors: BadUnitData.
 Result<Bytes> encode(const Patch& patch, std::string_view cell);
 
 /// Puts bytes into the image, over what is there. Errors: TooLarge.
 Result<image::Image> overwritten(const image::Image& image, std::uint32_t address, ByteView bytes);
 
-/// The image for the unit with this row. Errors: those of encode, naming the line of the row.
+/// Tries all rows. Errors: Usage (no such column), BadUnitData (names the line): a cell that does
+/// not become what its patch says, or has no room before the end of the 32-bit addresses; patches
+/// that lie over one another; a value that two rows have, unless it repeats.
+Result<void> check_units(const UnitTable& table, const std::vector<Patch>& patches);
+
+/// The image for the unit with this row. Errors: those of check_units.
 Result<image::Image> patched(const image::Image& image, const std::vector<Patch>& patches,
                              const UnitTable& table, const UnitTable::Row& row);
 

@@ -75,6 +75,20 @@ std::string ascii_of_string_descriptor(ByteView bytes) {
   return result;
 }
 
+std::string command_name(std::uint8_t code) {
+  switch (static_cast<proto::DfuSeCommand>(code)) {
+    case proto::DfuSeCommand::GetCommands:
+      return "Get Commands";
+    case proto::DfuSeCommand::SetAddressPointer:
+      return "Set Address Pointer";
+    case proto::DfuSeCommand::Erase:
+      return "Erase";
+    case proto::DfuSeCommand::ReadUnprotect:
+      return "Read Unprotect";
+  }
+  return "unknown command " + hex(code, 2);
+}
+
 std::string data_text(const Payload& payload) {
   return payload.left_out ? ", crc32 " + hex(payload.crc32) : std::string();
 }
@@ -151,13 +165,13 @@ std::string Explainer::explain_download(const Entry& entry) {
       if (size != 5) break;
       dfuse_ = true;
       pointer_ = load_le32(bytes, 1);
-      return begin + "Set Address Pointer " + hex(*pointer_);
+      return begin + command_name(bytes[0]) + " " + hex(*pointer_);
     case proto::DfuSeCommand::Erase:
       if (size == 1) return begin + "Mass Erase";
       if (size != 5) break;
-      return begin + "Erase " + hex(load_le32(bytes, 1));
+      return begin + command_name(bytes[0]) + " " + hex(load_le32(bytes, 1));
     case proto::DfuSeCommand::ReadUnprotect:
-      return begin + "Read Unprotect";
+      return begin + command_name(bytes[0]);
     case proto::DfuSeCommand::GetCommands:
       break;
   }
@@ -166,11 +180,18 @@ std::string Explainer::explain_download(const Entry& entry) {
 
 std::string Explainer::explain_upload(const Entry& entry) {
   const std::size_t size = entry.answer.actual;
-  if (entry.setup.wValue != proto::kCommandBlock || entry.in.left_out) {
+  if (!dfuse_ || entry.setup.wValue != proto::kCommandBlock) {
     return "DFU_UPLOAD" + block(entry, size) + data_text(entry.in);
   }
-  std::string line = "DFU_UPLOAD block 0: Get ->";
-  for (const std::uint8_t byte : entry.in.bytes) line += " " + hex(byte, 2);
+  std::string line = "DFU_UPLOAD block 0: Get Commands";
+  if (entry.answer.io != Io::Ok) return line;
+  if (entry.in.left_out) return line + " -> " + decimal(size) + " bytes" + data_text(entry.in);
+  std::string_view separator = " -> ";
+  for (const std::uint8_t code : entry.in.bytes) {
+    line += separator;
+    line += command_name(code);
+    separator = ", ";
+  }
   return line;
 }
 

@@ -24,8 +24,8 @@ std::string question(const Entry& entry) {
 
 }  // namespace
 
-Recorder::Recorder(Transport& inner, Sink sink, Firmware firmware, std::string_view device)
-    : inner_(&inner), sink_(std::move(sink)), firmware_(firmware) {
+Log::Log(Sink sink, Firmware firmware, std::string_view device)
+    : sink_(std::move(sink)), firmware_(firmware) {
   sink_(kHeader);
   if (device.empty()) return;
   std::string comment = "# " + std::string(device);
@@ -33,9 +33,13 @@ Recorder::Recorder(Transport& inner, Sink sink, Firmware firmware, std::string_v
   sink_(comment + "\n");
 }
 
+void Log::add(const Step& step, const Answer& answer) {
+  if (!std::holds_alternative<Progress>(step)) sink_(format(make_entry(step, answer, firmware_)));
+}
+
 Answer Recorder::perform(const Step& step) {
   const Answer answer = inner_->perform(step);
-  sink_(format(make_entry(step, answer, firmware_)));
+  log_.add(step, answer);
   return answer;
 }
 

@@ -240,9 +240,11 @@ Entry make_entry(const Step& step, const Answer& answer, Firmware firmware) {
   if (const auto* transfer = std::get_if<ControlTransfer>(&step)) {
     entry.setup = transfer->setup;
     entry.limit = transfer->timeout;
-    const std::size_t size = std::max(transfer->out.size(), transfer->in.size());
-    const bool left_out = firmware == Firmware::LeftOut && is_firmware(transfer->setup, size);
     entry.answer.actual = std::min<std::size_t>(answer.actual, transfer->setup.wLength);
+    // How many bytes a device sends says more than how many it was asked for.
+    const std::size_t size =
+        transfer->setup.is_in() ? entry.answer.actual : transfer->setup.wLength;
+    const bool left_out = firmware == Firmware::LeftOut && is_firmware(transfer->setup, size);
     if (transfer->setup.is_in()) {
       entry.in =
           make_payload(transfer->in.first(std::min(answer.actual, transfer->in.size())), left_out);

@@ -60,10 +60,15 @@ std::string record(Firmware firmware) {
   VirtualTransport inner(device, Clock::Virtual);
   EXPECT_TRUE(inner.open(1s));
   std::string text;
-  Recorder recorder(
-      inner, [&](std::string_view line) { text += line; }, firmware, "test\ndevice");
+  Recorder recorder(inner,
+                    Log([&](std::string_view line) { text += line; }, firmware, "test\ndevice"));
   EXPECT_TRUE(run(recorder, job()));
   return text;
+}
+
+Task<std::size_t> with_progress(Task<std::size_t> task) {
+  co_await step(Progress{});
+  co_return co_await std::move(task);
 }
 
 TEST(Trace, FileIsReadAndWrittenAlike) {
@@ -100,6 +105,57 @@ TEST(Trace, FirmwareIsLeftOutUnlessAskedFor) {
   EXPECT_THAT(without, HasSubstr("out=2100000008")) << "a command is no firmware";
   EXPECT_THAT(without, HasSubstr("# test device\n"));
   EXPECT_THAT(record(Firmware::Included), HasSubstr("out=5a5a5a5a"));
+}
+
+TEST(Trace, AJobWritesTheSameDownAsATransport) {
+  sim::DfuDevice device;
+  VirtualTransport transport(device, Clock::Virtual);
+  ASSERT_TRUE(transport.open(1s));
+  std::string text;
+  Log log([&](std::string_view line) { text += line; }, Firmware::LeftOut, "test\ndevice");
+  const auto result = run(transport, recorded(with_progress(job()), std::move(log)));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(*result, 64U);
+  EXPECT_EQ(text, record(Firmware::LeftOut));
+}
+
+TEST(Trace, AJobThatFailsIsRecordedToItsEnd) {
+  sim::DfuDevice device;
+  VirtualTransport transport(device, Clock::Virtual);
+  ASSERT_TRUE(transport.open(1s));
+  std::string text;
+  const auto fails = [](Task<std::size_t> task) -> Task<> {
+    co_await std::move(task);
+    co_await fail(Errc::VerifyMismatch);
+  };
+  const auto result =
+      run(transport, recorded(fails(job()), Log([&](std::string_view line) { text += line; },
+                                                Firmware::LeftOut, "test device")));
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Errc::VerifyMismatch);
+  EXPECT_EQ(text, record(Firmware::LeftOut));
+}
+
+/// The list that AN3156 gives ("Get command"), and one with a code that it does not know.
+TEST(Trace, TheListOfCommandsIsWrittenDownAndExplained) {
+  const auto traced = [](const Bytes& codes, std::size_t asked_for) {
+    Bytes buffer = codes;
+    buffer.resize(asked_for);
+    const ControlTransfer upload{
+        {0xA1, 2, 0, 0, static_cast<std::uint16_t>(asked_for)}, {}, buffer, 1s};
+    return make_entry(upload, {.actual = codes.size()}, Firmware::LeftOut);
+  };
+  Explainer explainer;
+  explainer.explain(parse(session())->entries[2]);  // Set Address Pointer: this is DfuSe
+  EXPECT_EQ(explainer.explain(traced({0x00, 0x21, 0x41, 0x92}, 64)),
+            "DFU_UPLOAD block 0: Get Commands -> Get Commands, Set Address Pointer, Erase, Read "
+            "Unprotect");
+  EXPECT_EQ(explainer.explain(traced({0x00, 0x63}, 64)),
+            "DFU_UPLOAD block 0: Get Commands -> Get Commands, unknown command 0x63");
+  // Nobody has so many commands: it may be the firmware.
+  EXPECT_TRUE(traced(Bytes(17), 64).in.left_out);
+  EXPECT_EQ(Explainer().explain(traced({1, 2, 3}, 64)), "DFU_UPLOAD block 0: 3 bytes")
+      << "without DfuSe, block 0 is where the firmware begins";
 }
 
 TEST(Trace, RecordedSessionCanBeReplayed) {

@@ -54,6 +54,7 @@ enum class Errc : std::uint16_t {
   TooLarge = 409,
   NotForThisDevice = 410,
   NoUnitData = 411,
+  BadUnitData = 412,
   // 5xx: the plan
   OutsideMemory = 500,
   NotWritable = 501,

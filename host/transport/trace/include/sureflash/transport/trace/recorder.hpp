@@ -8,23 +8,48 @@
 
 namespace sureflash::transport::trace {
 
-/// Carries out steps by another transport and writes each down once it is over.
-class Recorder final : public Transport {
+/// A trace that is being written, step by step.
+class Log {
  public:
   /// Takes whole lines; called for the header at once.
   using Sink = std::function<void(std::string_view)>;
 
-  /// `inner` must outlive this. `device` names it, in a comment.
-  Recorder(Transport& inner, Sink sink, Firmware firmware, std::string_view device = {});
+  /// `device` names it, in a comment.
+  Log(Sink sink, Firmware firmware, std::string_view device = {});
+  /// Writes it down, unless it is Progress.
+  void add(const Step& step, const Answer& answer);
+
+ private:
+  Sink sink_;
+  Firmware firmware_;
+};
+
+/// Carries out steps by another transport and writes each down once it is over.
+class Recorder final : public Transport {
+ public:
+  /// `inner` must outlive this.
+  Recorder(Transport& inner, Log log) : inner_(&inner), log_(std::move(log)) {}
 
   Answer perform(const Step& step) override;
   Duration now() const override { return inner_->now(); }
 
  private:
   Transport* inner_;
-  Sink sink_;
-  Firmware firmware_;
+  Log log_;
 };
+
+/// The job, with each of its steps written down once it is over, whatever driver carries it out.
+template <class T>
+Task<T> recorded(Task<T> job, Log log) {
+  Process<T> process(std::move(job));
+  while (const Step* asked = process.next()) {
+    const Answer answer = co_await step(*asked);
+    log.add(*asked, answer);
+    process.answer(answer);
+  }
+  Result<T> result = std::move(process).result();
+  co_return co_await std::move(result);
+}
 
 /// Answers as a trace says, if it is asked what the trace says. Time is that of the trace. A step
 /// that differs, one after the end, or one whose answer was left out of the trace fails:

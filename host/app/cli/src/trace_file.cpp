@@ -1,0 +1,70 @@
+#include "trace_file.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <memory>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+namespace sureflash::cli {
+namespace {
+
+#ifdef _WIN32
+constexpr int kBinary = O_BINARY | O_NOINHERIT;
+#else
+constexpr int kBinary = O_CLOEXEC;
+#endif
+constexpr unsigned kMode = 0644;
+
+/// `how`: what becomes of a file that is there. Null: errno says why.
+std::shared_ptr<std::FILE> open_file(const std::string& path, int how) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | how | kBinary, kMode);
+  if (file < 0) return nullptr;
+  return {::fdopen(file, "wb"), std::fclose};
+}
+
+Error unwritable(const std::string& path) {
+  Error error(Errc::FileUnwritable, std::strerror(errno));
+  error.os = errno;
+  return std::move(error).named(path);
+}
+
+transport::trace::Log::Sink sink(std::shared_ptr<std::FILE> file) {
+  // Whole lines at once: what was said before a crash is what one wants to see.
+  return [file = std::move(file)](std::string_view line) {
+    std::fwrite(line.data(), 1, line.size(), file.get());
+    std::fflush(file.get());
+  };
+}
+
+}  // namespace
+
+transport::trace::Firmware trace_firmware(const Options& options) {
+  return options.trace_firmware ? transport::trace::Firmware::Included
+                                : transport::trace::Firmware::LeftOut;
+}
+
+Result<transport::trace::Log::Sink> create_trace(const std::string& path) {
+  auto file = open_file(path, O_TRUNC);
+  if (!file) return fail(unwritable(path));
+  return sink(std::move(file));
+}
+
+Result<transport::trace::Log::Sink> create_unit_trace(const std::string& path,
+                                                      const std::string& port) {
+  const std::filesystem::path whole(path);
+  std::filesystem::path name = whole;
+  for (unsigned n = 1;; ++n) {
+    const std::string count = n == 1 ? "" : fmt::format("_{}", n);
+    name.replace_filename(whole.stem().string() + "-" + port + count + whole.extension().string());
+    auto file = open_file(name.string(), O_EXCL);
+    if (file) return sink(std::move(file));
+    if (errno != EEXIST) return fail(unwritable(name.string()));
+  }
+}
+
+}  // namespace sureflash::cli
