@@ -142,7 +142,7 @@ Task<CommandReport> DfuSe::mass_erase() {
   co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase, Work::Long);
 }
 
-Task<> DfuSe::read_unprotect() {
+Task<StatusReply> DfuSe::read_unprotect() {
   pointer_.reset();
   idle_ = false;
   const std::array bytes{static_cast<std::uint8_t>(DfuSeCommand::ReadUnprotect)};
@@ -152,6 +152,7 @@ Task<> DfuSe::read_unprotect() {
   const Answer answer = co_await step(Wait{
       std::min<Duration>(std::chrono::milliseconds(started.bwPollTimeout_ms), limits_.mass_erase)});
   co_await dfu::check(answer, "a wait");
+  co_return started;
 }
 
 /// Devices disagree whether a block's address is counted in wTransferSize or in the length of this

@@ -27,7 +27,7 @@ class Programmer {
       : session_(session), plan_(plan), seen_(observations) {
     urgent_blocks_ = blocks(std::span(plan.write).first(plan.urgent_writes));
     blocks_ = blocks(std::span(plan.write).subspan(plan.urgent_writes));
-    if (plan.nothing_to_write()) return;
+    if (plan.erase.empty()) return;  // nothing to write, or data EEPROM
     trial_ = trial_in(urgent_blocks_);
     if (trial_.empty()) trial_ = trial_in(blocks_);
     // What comes last cannot be tried first, unless it is all there is.

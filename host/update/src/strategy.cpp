@@ -5,6 +5,7 @@
 namespace sureflash::update {
 namespace {
 
+constexpr Duration kPerByteHighSpeed = 63ns;
 /// DNLOAD and two GETSTATUS.
 constexpr int kTransfersPerOperation = 3;
 
@@ -13,6 +14,12 @@ Duration times(Duration d, std::uint64_t n) {
 }
 
 }  // namespace
+
+Duration per_byte(const Target& target) {
+  const bool high = target.chip != nullptr && target.chip->has(proto::kHighSpeedUsb) &&
+                    target.loader == Loader::Rom;
+  return high ? kPerByteHighSpeed : kPerByte;
+}
 
 Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan) {
   const stm32::Chip* chip = target.chip;
@@ -37,8 +44,9 @@ Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan&
     return (bytes + target.transfer_size() - 1) / target.transfer_size();
   };
   e.write = chip->program_time(plan.bytes_to_write(), plan.width) +
-            times(kPerByte, plan.bytes_to_write()) + times(overhead, blocks(plan.bytes_to_write()));
-  e.verify = times(kPerByte, plan.bytes_to_verify()) +
+            times(per_byte(target), plan.bytes_to_write()) +
+            times(overhead, blocks(plan.bytes_to_write()));
+  e.verify = times(per_byte(target), plan.bytes_to_verify()) +
              times(kTransferOverhead, blocks(plan.bytes_to_verify()));
   return e;
 }
