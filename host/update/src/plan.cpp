@@ -231,6 +231,7 @@ void choose(const Target& target, const Area& area, Plan& plan, const PlanOption
 Result<Plan> plan_data_eeprom(const Target& target, const Area& area, const image::Image& image,
                               const PlanOptions& options, Plan plan) {
   plan.payload = image;
+  TRY(choose_block_size(target, plan));
   for (const image::Segment& s : image.segments()) {
     TRY(check_where(target, area, s.range()));
     TRY(check_access(area.map, s.range(), true));
@@ -247,6 +248,7 @@ Result<Plan> plan_data_eeprom(const Target& target, const Area& area, const imag
     (there ? plan.kept : plan.write).push_back(s.range());
   }
   plan.estimate = estimate(target, area.map, plan);
+  weigh_block_size(target, area.map, plan);
   plan.alternatives = {{"write", true, plan.estimate, "data EEPROM is erased as it is written"}};
   plan.warnings = image.warnings;
   return plan;
@@ -271,6 +273,15 @@ std::uint64_t total_size(std::span<const AddressRange> ranges) {
   std::uint64_t sum = 0;
   for (const AddressRange& r : ranges) sum += r.size();
   return sum;
+}
+
+ByteView Plan::bytes(AddressRange range) const {
+  for (const image::Segment& s : payload.segments()) {
+    if (s.range().contains(range)) {
+      return ByteView(s.data).subspan(range.begin - s.address, range.size());
+    }
+  }
+  return {};
 }
 
 std::uint64_t Plan::bytes_to_erase() const {
@@ -336,7 +347,9 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
   for (const image::Segment& s : plan.payload.segments()) plan.verify.push_back(s.range());
   TRY(check_width(target, options.width));
   plan.width = options.width;
+  TRY(choose_block_size(target, plan));
   choose(target, *area, plan, options);
+  weigh_block_size(target, area->map, plan);
   TRY(check_entry(plan, options.entry));
   describe_interruption(target, area->map, plan);
   plan.warnings = image.warnings;

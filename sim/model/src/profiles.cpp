@@ -6,6 +6,7 @@
 #include "profile_settings.hpp"
 #include "rom_identity.hpp"
 
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/chips.hpp"
 #include "sureflash/sim/model/cube_dfu.hpp"

@@ -15,7 +15,7 @@ std::optional<proto::ChipQuirk> find_quirk(std::string_view name);
 Result<void> introduce(const proto::ChipData& data, const Chip& chip, const Settings& settings,
                        RomDescription& rom, RomSwitches& switches);
 
-/// layout= and usb-id=.
+/// layout=, usb-id= and transfer-size=.
 Result<void> apply_identity(const Settings& settings, DeviceDescription& usb);
 
 }  // namespace sureflash::sim
