@@ -203,6 +203,35 @@ TEST_F(DfuUtil, RefusesTheFirstSectorsOfAnAt32F437ByItsLetter) {
   EXPECT_EQ(above.status, 0) << above.output;
 }
 
+TEST_F(DfuUtil, SaysDoneOfWhatTheWirelessStackDoesNotLetIn) {
+  plug("stm32wb55,sfsa=192,poll=0,fill=noise");
+  const Bytes before = flash(0xC0000, 8192);
+  write_image("in.bin", 8192);
+  const Outcome down = run("dfu-util -a 0 -s 0x080C0000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_THAT(down.output, HasSubstr("File downloaded successfully"));
+  EXPECT_EQ(flash(0xC0000, 8192), before);
+}
+
+TEST_F(DfuUtil, WritesDataEepromWithoutErasing) {
+  plug("stm32l072,poll=0");
+  const Bytes image = write_image("in.bin", 3072);
+  const Outcome down = run("dfu-util -a 2 -s 0x08080000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  Bytes stored(image.size());
+  const std::scoped_lock lock(loop_.mutex());
+  ASSERT_TRUE(device_->chip().read(0x08080000, stored));
+  EXPECT_EQ(stored, image);
+}
+
+TEST_F(DfuUtil, WorksAtHighSpeed) {
+  plug("stm32u595,poll=0,fill=noise");
+  const Bytes image = write_image("in.bin", 32 * 1024);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_EQ(flash(0, image.size()), image);
+}
+
 TEST_F(DfuUtil, CubeMxSkeletonStoresNothingAndSaysOk) {
   plug("cubemx-skeleton,layout=@Internal Flash   /0x08000000/128*002Kg");
   const Bytes before = flash(0x8000, 4096);
