@@ -141,6 +141,97 @@ TEST_F(DfuUtil, WriteProtectionIsSilent) {
   EXPECT_EQ(flash(0, 8192), before);
 }
 
+class DfuUtilAndClone : public DfuUtil, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Clones, DfuUtilAndClone,
+                         testing::Values("gd32vf103", "gd32vf103,variant=1", "at32f415", "at32f405",
+                                         "at32f403a"));
+
+TEST_P(DfuUtilAndClone, ProgramsIt) {
+  plug(std::string(GetParam()) + ",poll=0,fill=noise");
+  const Bytes image = write_image("in.bin", 9 * 1024);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_EQ(flash(0, image.size()), image);
+  const Outcome up = run("dfu-util -a 0 -s 0x08000000:9216 -U out.bin");
+  EXPECT_EQ(up.status, 0) << up.output;
+  EXPECT_EQ(run("cmp in.bin out.bin").status, 0);
+}
+
+TEST_F(DfuUtil, KnowsTheSerialAndTheLayoutOfAGd32) {
+  // Its quirks (src/quirks.c): QUIRK_UTF8_SERIAL and QUIRK_DFUSE_LAYOUT.
+  plug("gd32vf103,flash=64,poll=0,fill=noise");
+  EXPECT_THAT(run("dfu-util -l").output, HasSubstr("serial=\"3C8J\""));
+  const Bytes image = write_image("in.bin", 9 * 1024);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000 -D in.bin");
+  EXPECT_THAT(down.output, HasSubstr("page size 1024, count 64"));
+  EXPECT_EQ(flash(0, image.size()), image);
+  write_image("big.bin", 65 * 1024);
+  EXPECT_NE(run("dfu-util -a 0 -s 0x08000000 -D big.bin").status, 0);
+}
+
+TEST_F(DfuUtil, BelievesAGd32ThatPassesForAnStm32AndSpoilsIt) {
+  // Without its quirks it erases in steps of 2 KiB what has pages of 1 KiB.
+  plug("gd32vf103,usb-id=0483:df11,poll=0,fill=noise");
+  const Bytes image = write_image("in.bin", 9 * 1024);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_NE(flash(0, image.size()), image);
+}
+
+TEST_F(DfuUtil, LeavesAGd32WithoutAStatus) {
+  plug("gd32vf103,poll=0");
+  write_firmware("in.bin", 8192);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000:leave -D in.bin");
+  EXPECT_THAT(down.output, HasSubstr("File downloaded successfully"));
+  EXPECT_TRUE(eventually([&] { return device_->running() == Running::Application; }));
+}
+
+TEST_F(DfuUtil, UnprotectOfAnAt32EndsInAWrongState) {
+  // As its log has it: the protection is gone, and dfu-util calls it a failure.
+  plug("at32f415,rdp=1,poll=0,fill=noise");
+  const Outcome unprotect = run("dfu-util -a 0 -s 0x08000000:unprotect:force -D /dev/null");
+  EXPECT_NE(unprotect.status, 0);
+  EXPECT_THAT(unprotect.output, HasSubstr("Wrong state after command \"READ_UNPROTECT\""));
+  EXPECT_TRUE(eventually([&] { return flash_is_blank(); }));
+}
+
+TEST_F(DfuUtil, RefusesTheFirstSectorsOfAnAt32F437ByItsLetter) {
+  plug("at32f437,poll=0");
+  write_image("in.bin", 4096);
+  EXPECT_THAT(run("dfu-util -a 0 -s 0x08000000 -D in.bin").output, HasSubstr("not writeable"));
+  const Outcome above = run("dfu-util -a 0 -s 0x08008000 -D in.bin");
+  EXPECT_EQ(above.status, 0) << above.output;
+}
+
+TEST_F(DfuUtil, SaysDoneOfWhatTheWirelessStackDoesNotLetIn) {
+  plug("stm32wb55,sfsa=192,poll=0,fill=noise");
+  const Bytes before = flash(0xC0000, 8192);
+  write_image("in.bin", 8192);
+  const Outcome down = run("dfu-util -a 0 -s 0x080C0000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_THAT(down.output, HasSubstr("File downloaded successfully"));
+  EXPECT_EQ(flash(0xC0000, 8192), before);
+}
+
+TEST_F(DfuUtil, WritesDataEepromWithoutErasing) {
+  plug("stm32l072,poll=0");
+  const Bytes image = write_image("in.bin", 3072);
+  const Outcome down = run("dfu-util -a 2 -s 0x08080000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  Bytes stored(image.size());
+  const std::scoped_lock lock(loop_.mutex());
+  ASSERT_TRUE(device_->chip().read(0x08080000, stored));
+  EXPECT_EQ(stored, image);
+}
+
+TEST_F(DfuUtil, WorksAtHighSpeed) {
+  plug("stm32u595,poll=0,fill=noise");
+  const Bytes image = write_image("in.bin", 32 * 1024);
+  const Outcome down = run("dfu-util -a 0 -s 0x08000000 -D in.bin");
+  EXPECT_EQ(down.status, 0) << down.output;
+  EXPECT_EQ(flash(0, image.size()), image);
+}
+
 TEST_F(DfuUtil, CubeMxSkeletonStoresNothingAndSaysOk) {
   plug("cubemx-skeleton,layout=@Internal Flash   /0x08000000/128*002Kg");
   const Bytes before = flash(0x8000, 4096);

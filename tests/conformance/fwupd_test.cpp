@@ -106,6 +106,14 @@ TEST_F(Fwupd, ToolListsTheDevice) {
   EXPECT_THAT(list.output, HasSubstr("USB\\VID_0483&PID_DF11"));
 }
 
+TEST_F(Fwupd, ToolKnowsAGd32ByItsSerialNumber) {
+  // plugins/dfu: Flags=gd32 reads "3CBJ" as bytes and the size from its third character.
+  plug("gd32vf103,variant=1,poll=0");
+  const Outcome list = run_fwupd("fwupdtool get-devices --plugins dfu --verbose");
+  EXPECT_THAT(list.output, HasSubstr("GD32VF103"));
+  EXPECT_THAT(list.output, HasSubstr("3CBJ"));
+}
+
 TEST_F(Fwupd, ToolInstallsAndReadsBack) {
   plug("stm32f105,poll=0,functional=each");
   const Bytes image = write_dfuse("fw.dfuse", 64 * 1024);

@@ -105,6 +105,8 @@ std::vector<Situation> setups() {
       {"worn-flash", "stm32f105,fill=app,fault=flip-bit@9000"},
       {"clone", "stm32f105,fill=app,usb-id=28e9:0189"},
       {"clone", "stm32f105,fill=app,usb-id=2e3c:df11"},
+      {"clone", "gd32vf103,fill=app"},
+      {"clone", "at32f437,fill=app"},
       {"layout-missing", "stm32f105,fill=app,layout=DFU"},
       {"wrong-base", "stm32f105,fill=app", kBase, linked_elsewhere},
       {"vector-table", "stm32f105,fill=app", kBase, no_program},

@@ -35,6 +35,9 @@ constexpr Chip from(const ChipData& d) {
           .family = d.family,
           .members = d.members,
           .product_id = d.product_id,
+          .usb_vendor = d.usb_vendor,
+          .usb_product = d.usb_product,
+          .starts_by_vector_table = d.starts_by_vector_table,
           .loader_ids = d.loader_ids,
           .loader_id_address = d.loader_id_address,
           .system_memory = range(d.system_memory),
@@ -152,6 +155,7 @@ const Chip* find_chip(std::string_view name) {
 }
 
 std::vector<const Chip*> find_chips_by_product_id(std::uint16_t product_id) {
+  if (product_id == 0) return {};
   return where([&](const Chip& chip) { return chip.product_id == product_id; });
 }
 

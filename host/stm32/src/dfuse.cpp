@@ -152,7 +152,7 @@ Task<CommandReport> DfuSe::mass_erase() {
   co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase, Work::Long);
 }
 
-Task<> DfuSe::read_unprotect() {
+Task<StatusReply> DfuSe::read_unprotect() {
   pointer_.reset();
   idle_ = false;
   const std::array bytes{static_cast<std::uint8_t>(DfuSeCommand::ReadUnprotect)};
@@ -162,6 +162,7 @@ Task<> DfuSe::read_unprotect() {
   const Answer answer = co_await step(Wait{
       std::min<Duration>(std::chrono::milliseconds(started.bwPollTimeout_ms), limits_.mass_erase)});
   co_await dfu::check(answer, "a wait");
+  co_return started;
 }
 
 std::optional<std::uint16_t> DfuSe::block_for(std::uint32_t address, std::size_t size) const {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "layout_corrections.hpp"
+
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/dfuse.hpp"
 
@@ -48,6 +50,13 @@ bool addresses_fit(const Target& target, const Chip& chip) {
   // Listed by F2, F4, F7 and some L4 (AN2606, 4.4).
   const bool feature = target.area_at(kDeviceFeature) != nullptr;
   return !feature || chip.has(proto::kByteProgramming) || chip.family == "L4";
+}
+
+/// Whoever carries ST's texts is compared with ST's lines, whatever the vendor id.
+bool maker_fits(const Target& target, const Chip& chip) {
+  if (target.loader != Loader::Clone) return chip.usb_vendor == proto::kStVendorId;
+  const auto& device = target.descriptors.device;
+  return chip.usb_vendor == device.idVendor && chip.usb_product == device.idProduct;
 }
 
 bool commands_fit(const Target& target, const Chip& chip) {
@@ -103,11 +112,16 @@ Task<> read_unique_id(stm32::DfuSe& dfuse, Target& target) {
 
 }  // namespace
 
-std::vector<const Chip*> fitting_chips(const Target& target) {
+std::vector<const Chip*> fitting_chips(const Target& target, std::span<const Chip> lines) {
   std::vector<const Chip*> fitting;
   const Area* flash = target.flash();
   if (flash == nullptr || flash->assumed) return fitting;
-  for (const Chip& chip : stm32::chips()) {
+  for (const Chip& chip : lines) {
+    if (!maker_fits(target, chip)) continue;
+    if (chip.has(proto::kSizeInSerial)) {
+      if (size_in_serial(target)) fitting.push_back(&chip);
+      continue;
+    }
     const bool any_count = chip.has(proto::kLayoutSizeWrong);
     const bool fits = layout_fits(flash->map, chip.layout, any_count) ||
                       layout_fits(flash->map, chip.layout_other, any_count);

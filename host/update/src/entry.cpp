@@ -148,7 +148,7 @@ void set_window(const Target& target, const stm32::MemoryMap& map, const Plan& p
   }
   const std::uint64_t blocks = sectors.size() + bytes / target.transfer_size() + 2;
   const Duration wire = 3 * kTransferOverhead * static_cast<Duration::rep>(blocks) +
-                        kPerByte * static_cast<Duration::rep>(bytes);
+                        per_byte(target) * static_cast<Duration::rep>(bytes);
   entry.window = typical + wire;
   entry.window_max = most + wire;
 }
@@ -160,7 +160,7 @@ void add_trial(const Target& target, const stm32::MemoryMap& map, const Plan& pl
   if (entry.window == Duration::zero()) return;
   const auto erase =
       target.chip->erase_time(map.run_at(entry.rewritten.front().begin)->sector_size, plan.width);
-  const Duration reading = 6 * kPerByte * target.transfer_size();
+  const Duration reading = 6 * per_byte(target) * target.transfer_size();
   entry.window += erase.typ + reading;
   entry.window_max += std::max(erase.typ, erase.max) + reading;
 }

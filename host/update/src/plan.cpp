@@ -13,6 +13,7 @@ namespace {
 
 /// Initial stack pointer and reset vector. Source: ARMv7-M ARM, B1.5.3.
 constexpr std::uint64_t kCommitBytes = 8;
+constexpr std::uint64_t kDataEepromAddress = 0x08080000;
 
 Error at(Errc code, AddressRange range, std::string detail) {
   return Error(code, std::move(detail)).in(Stage::Plan, range);
@@ -31,7 +32,19 @@ bool is_for_option_bytes(const Target& target, AddressRange range) {
   });
 }
 
-Result<void> check_where(const Target& target, const stm32::MemoryMap& map, AddressRange range) {
+/// L0, L1: erased as it is written.
+bool is_data_eeprom(const Target& target, const Area& area) {
+  const bool known = target.chip != nullptr
+                         ? target.chip->has(proto::kDataEeprom)
+                         : !target.candidates.empty() &&
+                               std::ranges::all_of(target.candidates, [](const stm32::Chip* c) {
+                                 return c->has(proto::kDataEeprom);
+                               });
+  return known && area.map.run_at(kDataEepromAddress) != nullptr && &area != target.flash();
+}
+
+Result<void> check_where(const Target& target, const Area& area, AddressRange range) {
+  const stm32::MemoryMap& map = area.map;
   if (is_for_option_bytes(target, range)) {
     return fail(at(Errc::NotForThisDevice, range,
                    "the image holds option bytes, which are not programmed with an image"));
@@ -55,9 +68,18 @@ Result<void> check_where(const Target& target, const stm32::MemoryMap& map, Addr
                        " of flash; some of its ROMs state a wrong layout"));
   }
   if (!map.contains(range)) {
+    const Area* other = target.area_at(range.begin);
+    if (other != nullptr && is_data_eeprom(target, *other)) {
+      return fail(at(Errc::NotForThisDevice, range,
+                     "this part is for " + other->map.name() +
+                         ", which is a memory of its own "
+                         "(alternate setting " +
+                         decimal(other->alt_setting) + "): program it apart"));
+    }
     std::string memory = map.name().empty() ? "the memory" : map.name();
     return fail(at(Errc::OutsideMemory, range,
-                   memory + " is " + text(map.bounds()) + ", " + text_size(map.size())));
+                   memory + " is " + text(map.bounds()) + ", " + text_size(map.size()) +
+                       (area.corrected.empty() ? "" : "; " + area.corrected)));
   }
   return {};
 }
@@ -77,11 +99,12 @@ Result<void> check_family(const Target& target, const image::Image& image) {
                   .in(Stage::Plan));
 }
 
-Result<void> check_access(const stm32::MemoryMap& map, AddressRange range) {
+Result<void> check_access(const stm32::MemoryMap& map, AddressRange range, bool erases_itself) {
   if (const auto bad = map.first_without(range, &stm32::Access::writable)) {
     return fail(
         at(Errc::NotWritable, range, "so says its layout string, from " + hex(*bad) + " on"));
   }
+  if (erases_itself) return {};
   if (const auto bad = map.first_without(range, &stm32::Access::erasable)) {
     return fail(
         at(Errc::NotErasable, range, "so says its layout string, from " + hex(*bad) + " on"));
@@ -203,6 +226,34 @@ void choose(const Target& target, const Area& area, Plan& plan, const PlanOption
   }
 }
 
+/// Data EEPROM needs no erase, and no order: nothing starts from it. What the image does not name
+/// is left alone, so it is whole units.
+Result<Plan> plan_data_eeprom(const Target& target, const Area& area, const image::Image& image,
+                              const PlanOptions& options, Plan plan) {
+  plan.payload = image;
+  TRY(choose_block_size(target, plan));
+  for (const image::Segment& s : image.segments()) {
+    TRY(check_where(target, area, s.range()));
+    TRY(check_access(area.map, s.range(), true));
+    if (s.range().begin % target.write_unit() != 0 || s.range().end % target.write_unit() != 0) {
+      return fail(
+          at(Errc::Misaligned, s.range(),
+             "data EEPROM is written in units of " + decimal(target.write_unit()) + " bytes"));
+    }
+    plan.verify.push_back(s.range());
+    const auto sectors = area.map.sectors(s.range());
+    const bool there = options.survey && std::ranges::all_of(sectors, [&](const AddressRange& r) {
+                         return contains(options.survey->equal, r);
+                       });
+    (there ? plan.kept : plan.write).push_back(s.range());
+  }
+  plan.estimate = estimate(target, area.map, plan);
+  weigh_block_size(target, area.map, plan);
+  plan.alternatives = {{"write", true, plan.estimate, "data EEPROM is erased as it is written"}};
+  plan.warnings = image.warnings;
+  return plan;
+}
+
 Result<void> check_entry(const Plan& plan, const EntryOptions& options) {
   if (!options.keep) return {};
   if (plan.entry.way != WayBack::EntryCode) {
@@ -265,16 +316,19 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
   if (area == nullptr) area = target.flash();
   if (area == nullptr) return fail(Error(Errc::NoLayout).in(Stage::Plan));
 
-  for (const image::Segment& s : image.segments()) TRY(check_where(target, area->map, s.range()));
+  for (const image::Segment& s : image.segments()) TRY(check_where(target, *area, s.range()));
 
   Plan plan;
   plan.alt_setting = area->alt_setting;
   plan.start = start;
   plan.erased_value = target.erased_value();
+  if (is_data_eeprom(target, *area)) {
+    return plan_data_eeprom(target, *area, image, options, std::move(plan));
+  }
   TRY_ASSIGN(plan.payload, padded(image, target, plan.erased_value));
   for (const image::Segment& s : plan.payload.segments()) {
-    TRY(check_where(target, area->map, s.range()));
-    TRY(check_access(area->map, s.range()));
+    TRY(check_where(target, *area, s.range()));
+    TRY(check_access(area->map, s.range(), false));
     for (const AddressRange& sector : area->map.sectors(s.range())) {
       if (plan.erase.empty() || plan.erase.back() != sector) plan.erase.push_back(sector);
     }
@@ -284,7 +338,8 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
                    "a program starts at a multiple of " + decimal(target.write_unit())));
   }
   TRY(check_write_protection(target, plan));
-  if (options.vector_table == VectorTableCheck::Require) {
+  const bool has_vectors = target.chip == nullptr || target.chip->starts_by_vector_table;
+  if (options.vector_table == VectorTableCheck::Require && has_vectors) {
     TRY(check_vectors(target, image, start));
   }
 

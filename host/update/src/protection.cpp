@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/proto/dfuse.hpp"
 #include "sureflash/stm32/option_fields.hpp"
 
 namespace sureflash::update {
@@ -32,15 +33,46 @@ const Area* option_area(const Target& target) {
   return it == target.areas.end() ? nullptr : &*it;
 }
 
+IdentifyOptions as_before(const Target& before) {
+  return {.chip = before.chip_source == ChipSource::User ? before.chip : nullptr};
+}
+
 /// Waits for the device and identifies it anew. nullopt: it did not come back.
 Task<std::optional<Target>> identify_again(const Target& before) {
   const Answer answer = co_await step(AwaitReturn{kReturnTimeout});
   if (answer.io == Io::Timeout) co_return std::nullopt;
   co_await dfu::check(answer, "waiting for the device to come back");
-  Target target =
-      co_await identify({.chip = before.chip_source == ChipSource::User ? before.chip : nullptr});
+  Target target = co_await identify(as_before(before));
   if (target.descriptors.dfu.mode == dfu::Mode::RunTime) co_return std::nullopt;
   co_return target;
+}
+
+/// Why this device has no Read Unprotect; empty: it may have it.
+std::string reason_against_unprotect(const Target& target) {
+  std::string codes;
+  for (const std::uint8_t code : target.commands) codes += ' ' + hex(code, 2).substr(2);
+  const bool listed =
+      std::ranges::find(target.commands,
+                        static_cast<std::uint8_t>(proto::DfuSeCommand::ReadUnprotect)) !=
+      target.commands.end();
+  std::string reason;
+  if (target.chip != nullptr && target.chip->has(proto::kNoReadUnprotect)) {
+    reason = "the ROM of " + std::string(target.chip->title) + " has none";
+  }
+  if (!target.commands.empty() && !listed) {
+    reason += (reason.empty() ? "" : "; ") + ("it lists the commands" + codes + ", without 92");
+  }
+  return reason;
+}
+
+/// After Read Unprotect. A device that showed no dfuDNBUSY is still there, most likely.
+Task<std::optional<Target>> identify_unprotected(const Target& before, bool stays) {
+  if (stays) {
+    auto now = co_await caught(identify(as_before(before)));
+    if (now) co_return *std::move(now);
+    if (!may_have_reset(now.error())) co_return fail(std::move(now).error());
+  }
+  co_return co_await identify_again(before);
 }
 
 }  // namespace
@@ -79,6 +111,10 @@ Task<AfterReset> write_option_bytes(const Target& target, Bytes block) {
 Task<AfterReset> remove_read_protection(const Target& target) {
   const Area* flash = target.flash();
   if (flash == nullptr) co_return fail(Error(Errc::NoLayout).in(Stage::Options));
+  if (std::string reason = reason_against_unprotect(target); !reason.empty()) {
+    co_return fail(
+        Error(Errc::Unsupported, "Read Unprotect: " + std::move(reason)).in(Stage::Options));
+  }
   Session session(target, flash->alt_setting);
   co_await session.open();
   co_await session.progress(
@@ -89,7 +125,8 @@ Task<AfterReset> remove_read_protection(const Target& target) {
     co_await session.settle(error);
     co_return fail(std::move(error).in(Stage::Options));
   }
-  const auto now = co_await identify_again(target);
+  const bool stays = sent && !dfu::is_busy(sent->bState);
+  const auto now = co_await identify_unprotected(target, stays);
   if (!now) co_return AfterReset::Gone;
   if (!now->read_protection_signs.empty()) {
     co_return fail(

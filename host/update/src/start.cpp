@@ -11,6 +11,15 @@ Task<std::optional<Error>> start_program(Session& session, std::uint32_t address
   const std::uint32_t stack = load_le32(bytes, 0);
   const std::uint32_t reset = load_le32(bytes, 4);
   const Target& target = session.target();
+  if (target.chip != nullptr && !target.chip->starts_by_vector_table) {
+    // A RISC-V runs from the first byte.
+    if (session.is_blank(bytes)) {
+      co_return fail(Error(Errc::VectorTableImplausible, "nothing is there")
+                         .in(Stage::Leave, AddressRange::sized(address, 8)));
+    }
+    co_await session.progress({Progress::Activity::Leaving, 0, 0, AddressRange::sized(address, 8)});
+    co_return co_await session.dfuse().leave(address);
+  }
   const bool in_ram = target.chip == nullptr || target.chip->ram.empty() ||
                       (stack > target.chip->ram.begin && stack <= target.chip->ram.end);
   if (!in_ram || (reset & 1) == 0 || target.area_at(reset) == nullptr) {

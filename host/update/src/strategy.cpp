@@ -8,6 +8,7 @@
 namespace sureflash::update {
 namespace {
 
+constexpr Duration kPerByteHighSpeed = 63ns;
 /// DNLOAD and two GETSTATUS.
 constexpr int kTransfersPerOperation = 3;
 
@@ -28,6 +29,12 @@ std::size_t count_set_addresses(std::span<const AddressRange> blocks, std::uint1
 }
 
 }  // namespace
+
+Duration per_byte(const Target& target) {
+  const bool high = target.chip != nullptr && target.chip->has(proto::kHighSpeedUsb) &&
+                    target.loader == Loader::Rom;
+  return high ? kPerByteHighSpeed : kPerByte;
+}
 
 std::vector<AddressRange> blocks_of(std::span<const AddressRange> runs, std::uint16_t block_size) {
   std::vector<AddressRange> blocks;
@@ -93,11 +100,11 @@ Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan&
   }
   const auto blocks = blocks_of(plan.write, plan.block_size);
   e.write = chip->program_time(plan.bytes_to_write(), plan.width) +
-            times(kPerByte, plan.bytes_to_write()) +
+            times(per_byte(target), plan.bytes_to_write()) +
             times(overhead, blocks.size() + count_set_addresses(blocks, target.wTransferSize()));
   const std::uint64_t reads =
       (plan.bytes_to_verify() + target.transfer_size() - 1) / target.transfer_size();
-  e.verify = times(kPerByte, plan.bytes_to_verify()) + times(kTransferOverhead, reads);
+  e.verify = times(per_byte(target), plan.bytes_to_verify()) + times(kTransferOverhead, reads);
   return e;
 }
 

@@ -30,5 +30,7 @@ inline constexpr std::uint32_t kDeviceFeatureAddress = 0xFFFF0000;
 /// What a full-speed control transfer costs beside its data, and each byte of it: about.
 inline constexpr Duration kTransferOverhead = 200us;
 inline constexpr Duration kPerByte = 1us;
+/// The same at the speed at which this ROM enumerates. High speed: USB 2.0, table 5-2.
+Duration per_byte(const Target& target);
 
 }  // namespace sureflash::update

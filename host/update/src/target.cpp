@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "candidates.hpp"
+#include "layout_corrections.hpp"
 
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/dfuse.hpp"
@@ -16,6 +17,8 @@ constexpr std::string_view kRomProductIdPrefix = "STM32 0x";
 /// ST's USB middleware, as CubeMX configures it (dfuse.md 7.1).
 constexpr std::string_view kCubeProduct = "STM32 DownLoad Firmware Update";
 constexpr std::string_view kCubeProductFs = "DFU in FS Mode";
+constexpr std::uint16_t kGigaDevice = 0x28E9;
+constexpr std::uint16_t kArtery = 0x2E3C;
 constexpr std::size_t kProbeBytes = 4;
 /// AN2606 table 7: what most lines need; for loaders that are not ST's.
 constexpr std::uint32_t kWriteUnitUnknownChip = 4;
@@ -46,11 +49,21 @@ bool is_from_st(const Target& target) {
   return target.descriptors.device.idVendor == proto::kStVendorId;
 }
 
+bool has_ids_of_a_clone(const Target& target, std::span<const stm32::Chip> lines) {
+  const auto& device = target.descriptors.device;
+  return !is_from_st(target) && std::ranges::any_of(lines, [&](const stm32::Chip& chip) {
+    return chip.usb_vendor == device.idVendor && chip.usb_product == device.idProduct;
+  });
+}
+
 void identify_chip(Target& target, const IdentifyOptions& options) {
   const std::string& product = target.descriptors.product;
   const auto id = product_id_in(product);
   if (id || product == kRomProduct) {
     target.loader = Loader::Rom;
+  } else if (has_ids_of_a_clone(target, options.lines)) {
+    target.loader = Loader::Clone;
+    mend_serial(target);
   } else if (product == kCubeProduct || product == kCubeProductFs) {
     target.loader = Loader::CubeMiddleware;
   }
@@ -126,11 +139,20 @@ std::pair<const Area*, AddressRange> option_area(const Target& target) {
 }
 
 /// A ROM that does not name its chip: what fits.
-void look_for_candidates(Target& target) {
+void look_for_candidates(Target& target, std::span<const stm32::Chip> lines) {
   const bool named = target.chip != nullptr && target.chip_source != ChipSource::User;
-  if (target.loader != Loader::Rom || named) return;
-  target.candidates = fitting_chips(target);
+  const bool rom = target.loader == Loader::Rom || target.loader == Loader::Clone;
+  if (!rom || named) return;
+  target.candidates = fitting_chips(target, lines);
   if (target.candidates.empty()) return;
+  if (target.loader == Loader::Clone) {
+    target.chip_evidence.push_back("its USB ids are of " + std::string(target.clone_maker()));
+  }
+  if (target.candidates.front()->has(proto::kSizeInSerial)) {
+    target.chip_evidence.push_back("its serial number \"" + target.descriptors.serial +
+                                   "\" is of the kind that GD32VF103 have");
+    return;
+  }
   target.chip_evidence.emplace_back("memory layout, option bytes and commands as in the table");
 }
 
@@ -208,6 +230,17 @@ const Area* Target::area_at(std::uint64_t address) const {
   return it == areas.end() ? nullptr : &*it;
 }
 
+std::string_view Target::clone_maker() const {
+  switch (descriptors.device.idVendor) {
+    case kGigaDevice:
+      return "GigaDevice";
+    case kArtery:
+      return "Artery";
+    default:
+      return {};
+  }
+}
+
 std::string Target::title() const {
   std::string s;
   switch (loader) {
@@ -218,6 +251,9 @@ std::string Target::title() const {
       if (bcd >= 0x2000) s += " V" + decimal(bcd >> 12) + "." + decimal(bcd >> 8 & 0xF);
       break;
     }
+    case Loader::Clone:
+      s = "ROM bootloader of " + std::string(clone_maker()) + ", no STM32";
+      break;
     case Loader::CubeMiddleware:
       s = "DFU application with ST's USB middleware";
       break;
@@ -226,12 +262,13 @@ std::string Target::title() const {
       break;
   }
   if (chip != nullptr) {
-    s += loader == Loader::Rom ? " of " : " on ";
+    s += loader == Loader::Rom ? " of " : loader == Loader::Clone ? ": " : " on ";
     s += chip->title;
     if (chip_source == ChipSource::User) s += ", as --chip says";
     if (chip_source == ChipSource::OnlyFit) {
-      s += is_from_st(*this) ? " (likely: no other line fits)"
-                             : " (likely a clone of it: the USB vendor is not ST)";
+      s += loader == Loader::Clone ? " (likely: of those that are known, no other fits)"
+           : is_from_st(*this)     ? " (likely: no other line fits)"
+                                   : " (likely a clone of it: the USB vendor is not ST)";
     }
   } else if (!candidates.empty()) {
     s += " of one of " + decimal(candidates.size()) + " lines (say which with --chip):";
@@ -271,7 +308,7 @@ Task<Target> identify(IdentifyOptions options) {
       co_await client.to_idle();
     }
   }
-  look_for_candidates(target);
+  look_for_candidates(target, options.lines);
   co_await read_protection(dfuse, target);
   if (target.read_protection_signs.empty() && target.loader == Loader::Rom &&
       target.descriptors.dfu.functional.can_upload()) {
@@ -281,6 +318,7 @@ Task<Target> identify(IdentifyOptions options) {
   } else {
     conclude(target);
   }
+  correct_layout(target);
   co_return target;
 }
 

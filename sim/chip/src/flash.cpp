@@ -24,7 +24,7 @@ FlashOutcome Flash::check_program(std::uint32_t address, ByteView unit) const {
   }
   const auto sector = geometry_.sector_at(address);
   if (!sector) return FlashOutcome::OutOfRange;
-  if (protected_[sector->index]) return FlashOutcome::WriteProtected;
+  if (is_protected(sector->index)) return FlashOutcome::WriteProtected;
   if (geometry_.overprogram == Overprogram::And) return FlashOutcome::Ok;
   const bool all_zero = std::ranges::all_of(unit, [](std::uint8_t b) { return b == 0; });
   if (all_zero && geometry_.overprogram == Overprogram::RefuseButZero) return FlashOutcome::Ok;
@@ -73,7 +73,7 @@ FlashResult Flash::erase_sector(std::uint32_t address) {
   if (!operations_->powered()) return {FlashOutcome::PowerLost, {}};
   const auto sector = geometry_.sector_at(address);
   if (!sector) return {FlashOutcome::OutOfRange, {}};
-  if (protected_[sector->index]) return {FlashOutcome::WriteProtected, {}};
+  if (is_protected(sector->index)) return {FlashOutcome::WriteProtected, {}};
   return erase(sector->range, geometry_.times.erase(sector->range.size()).pick(choice_));
 }
 
@@ -82,7 +82,9 @@ FlashResult Flash::mass_erase() {
   if (std::ranges::find(protected_, true) != protected_.end()) {
     return {FlashOutcome::WriteProtected, {}};
   }
-  return erase(range_, geometry_.times.mass_erase.pick(choice_));
+  AddressRange range = range_;
+  if (secure_from_ < protected_.size()) range.end = geometry_.sector(secure_from_).range.begin;
+  return erase(range, geometry_.times.mass_erase.pick(choice_));
 }
 
 FlashResult Flash::erase(AddressRange range, Duration duration) {

@@ -10,6 +10,7 @@ namespace {
 using proto::DescriptorType;
 
 constexpr std::uint8_t kEp0Size = 64;
+constexpr std::uint8_t kSerialString = 3;
 /// bLength is one byte: 2 + 2 × 126 = 254.
 constexpr std::size_t kStringUnitsMax = 126;
 constexpr std::uint16_t kEnglish = 0x0409;
@@ -67,6 +68,14 @@ Bytes device_descriptor(const DeviceDescription& device) {
   return d;
 }
 
+Bytes device_qualifier(const DeviceDescription& device) {
+  if (!device.high_speed) return {};
+  Bytes d{proto::kDeviceQualifierLength, code(DescriptorType::DeviceQualifier)};
+  append_le16(d, device.bcd_usb);
+  d.insert(d.end(), {0, 0, 0, kEp0Size, 1, 0});
+  return d;
+}
+
 Bytes functional_descriptor(const FunctionalDescription& functional) {
   Bytes d{proto::kFunctionalDescriptorLength, code(DescriptorType::DfuFunctional),
           functional.attributes};
@@ -103,6 +112,12 @@ Bytes string_descriptor(const DeviceDescription& device, std::uint8_t index) {
   std::vector<std::uint16_t> units{kEnglish};
   if (index > 0) {
     if (index > device.strings.size()) return {};
+    if (index == kSerialString && device.serial_in_bytes) {
+      const std::string& text = device.strings[index - 1U];
+      Bytes d{static_cast<std::uint8_t>(2 + text.size()), code(DescriptorType::String)};
+      d.insert(d.end(), text.begin(), text.end());
+      return d;
+    }
     units = utf16(device.strings[index - 1U]);
     units.resize(std::min(units.size(), kStringUnitsMax));
   }

@@ -57,7 +57,7 @@ void DfuSeRom::configured(bool yes) {
   restart();
   if (switches_.found_in == DfuState::DfuIdle) return;
   if (switches_.found_in == DfuState::DfuError) {
-    fail_with(DfuStatus::ErrTarget);
+    fail_with(switches_.found_status);
   } else {
     enter(switches_.found_in);
   }
@@ -74,6 +74,11 @@ DfuAction DfuSeRom::action(DfuEvent event) const {
   if (event == DfuEvent::Detach) return DfuAction::Answer;
   if (state() == DfuState::DfuIdle && event == DfuEvent::DnloadEnd) return DfuAction::End;
   if (state() == DfuState::DfuDnBusy && event == DfuEvent::GetStatus) return busy_action();
+  const bool idles = state() == DfuState::DfuIdle || state() == DfuState::DfuDnloadIdle ||
+                     state() == DfuState::DfuUploadIdle;
+  if (event == DfuEvent::ClrStatus && idles && switches_.clr_status_leads_to_idle) {
+    return DfuAction::ToIdle;
+  }
   return strict_action(state(), event);
 }
 
@@ -128,8 +133,12 @@ Reply DfuSeRom::block(const Request& request) {
   return Reply::ack();
 }
 
-Reply DfuSeRom::end(const Request&) {
+Reply DfuSeRom::end(const Request& request) {
   enter(DfuState::DfuManifestSync);
+  if (switches_.leaves_at_download) {
+    firmware_->start_application(request.now, pointer_);
+    if (switches_.leave_vanishes) return {Handshake::Gone, 0, {}};
+  }
   return Reply::ack();
 }
 
@@ -156,7 +165,7 @@ Reply DfuSeRom::start_work(const Request& request) {
   work_ = execute();
   done_at_ = request.now + kStatusTransfer + work_.duration;
   poll_over_ = request.now + std::chrono::milliseconds(work_.poll_ms);
-  enter(DfuState::DfuDnBusy);
+  enter(work_.answers_idle ? DfuState::DfuDnloadIdle : DfuState::DfuDnBusy);
   if (work_.power_lost) {
     firmware_->lose_power(done_at_);
   } else if (work_.resets) {
@@ -255,11 +264,15 @@ DfuSeRom::Work DfuSeRom::read_unprotect() {
                                   chip_->flash().geometry().times.mass_erase.typical)};
   if (!read_protected()) {
     chip_->clear_ram();
+    work.answers_idle = switches_.unprotect != Unprotect::Resets;
     return work;
   }
   if (!note(work, chip_->remove_read_protection())) return work;
   chip_->clear_ram();
-  work.resets = true;
+  work.resets = switches_.unprotect != Unprotect::AnswersIdle;
+  work.answers_idle = switches_.unprotect != Unprotect::Resets;
+  // It stays, and can be programmed at once: the option bytes are in force.
+  if (!work.resets) chip_->reset();
   return work;
 }
 
@@ -310,12 +323,35 @@ DfuSeRom::Work DfuSeRom::write() {
       std::ranges::copy(data_, chip_->ram().begin() + static_cast<std::ptrdiff_t>(offset));
       return {.poll_ms = poll_value(rom_.poll.set_address_ms, {})};
     }
+    case Kind::DataEeprom:
+      return write_data_eeprom(at);
     case Kind::SystemMemory:
     case Kind::Blank:
     case Kind::DeviceFeature:
       break;
   }
   return {.status = DfuStatus::ErrTarget};
+}
+
+/// A part of a word is filled up with zeros, which is what erased EEPROM reads.
+DfuSeRom::Work DfuSeRom::write_data_eeprom(std::uint32_t address) {
+  const FlashGeometry& geometry = *chip_->description().data_eeprom;
+  const std::uint32_t unit = geometry.program_unit;
+  data_.resize((data_.size() + unit - 1) / unit * unit, geometry.erased);
+  const auto words = static_cast<Duration::rep>(data_.size() / unit);
+  const Duration word = geometry.times.program_unit.typical + geometry.times.erase_fixed.typical;
+  Work work{.poll_ms = poll_value(rom_.poll.write_ms, word * words)};
+  note(work, chip_->write_data_eeprom(address, data_));
+  return work;
+}
+
+/// @returns whether the ROM refuses to read there.
+bool DfuSeRom::hide_secure(std::uint32_t address, ByteSpan bytes) const {
+  const AddressRange hidden =
+      AddressRange::sized(address, bytes.size()).intersection(chip_->secure_flash());
+  if (hidden.empty() || switches_.secure_read == SecureRead::Content) return false;
+  std::ranges::fill(bytes.subspan(hidden.begin - address, hidden.size()), std::uint8_t{0});
+  return switches_.secure_read == SecureRead::Refused;
 }
 
 /// Anything but a supply range in byte 0 and 0xFF in the others is refused.
@@ -378,7 +414,10 @@ Reply DfuSeRom::upload(const Request& request) {
     return refuse(DfuStatus::ErrTarget);
   if (region->kind == Kind::Blank || region->kind == Kind::DeviceFeature) {
     std::fill_n(request.in.begin(), count, std::uint8_t{0xFF});
-  } else if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count))) {
+  } else if (region->kind == Kind::OptionBytes && !switches_.reads_option_bytes) {
+    return refuse(DfuStatus::ErrTarget);
+  } else if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count)) ||
+             hide_secure(static_cast<std::uint32_t>(address), request.in.first(count))) {
     return refuse(DfuStatus::ErrTarget);
   }
   if (count < request.in.size()) {

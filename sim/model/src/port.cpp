@@ -105,7 +105,7 @@ Completion Port::control(const Setup& setup, ByteView out, ByteSpan in, Duration
     return {Handshake::Timeout, reply.actual};
   }
   const std::size_t moved = setup.is_in() ? reply.actual : out.size();
-  const Duration end = now_ + timing_.transfer(moved) + reply.holds;
+  const Duration end = now_ + BusTiming::at(speed()).transfer(moved) + reply.holds;
   if (reply.holds > Duration::zero() && end > limit) {
     advance_to(limit);
     return {lost() ? Handshake::Gone : Handshake::Timeout, reply.actual};
@@ -208,8 +208,12 @@ Reply Port::get_descriptor(const Setup& setup, ByteSpan in) const {
       const Bytes text = string_descriptor(device, low(setup.wValue));
       return text.empty() ? Reply::stall() : send(text, in);
     }
+    case DescriptorType::DeviceQualifier: {
+      const Bytes qualifier = device_qualifier(device);
+      return qualifier.empty() ? Reply::stall() : send(qualifier, in);
+    }
     default:
-      return Reply::stall();  // no device qualifier: full speed only
+      return Reply::stall();
   }
 }
 

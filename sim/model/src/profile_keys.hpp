@@ -83,6 +83,16 @@ inline constexpr KeyHelp kChipKeys[] = {
     {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
     {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
+    {"without", "QUIRKS", "", "the ROM without some of its quirks (docs/chips.md), joined by +"},
+    {"clr-status", "rom|stalls|idle", "rom",
+     "CLRSTATUS in an idle state: stalled, or leads to dfuIDLE"},
+    {"ob-read", "0|1", "1", "whether UPLOAD reads the option bytes"},
+    {"sfsa", "PAGE", "", "STM32WB: first page of the wireless stack (default: the FUS alone)"},
+    {"secure-read", "zeros|refused|content", "zeros", "STM32WB: UPLOAD of the wireless stack"},
+    {"variant", "0|1", "0", "gd32vf103: loader with bcdDevice 1000, or the one with 0100"},
+    {"found", "rom|idle", "rom", "gd32vf103: the state it is found in, dfuERROR or dfuIDLE"},
+    {"unprotect", "rom|idle-resets", "rom",
+     "AT32: Read Unprotect, answered dfuDNLOAD-IDLE, also resets"},
     {"transfer-size", "N", "", "wTransferSize, instead of the ROM's own"},
 };
 inline constexpr KeyHelp kCubeKeys[] = {

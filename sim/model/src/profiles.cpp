@@ -1,10 +1,10 @@
 #include "sureflash/sim/model/profiles.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <map>
 
 #include "profile_keys.hpp"
+#include "profile_settings.hpp"
+#include "rom_identity.hpp"
 
 #include "sureflash/base/crc32.hpp"
 #include "sureflash/base/text.hpp"
@@ -24,95 +24,6 @@ constexpr Duration kStartupAssumed = 300ms;
 constexpr std::uint32_t kFlashBase = 0x08000000;
 constexpr std::uint32_t kPlainApplicationBase = 0x08002000;
 constexpr std::uint32_t kRamEnd = 0x20010000;
-
-/// key=value, checked against what the profile knows; values of closed sets are checked as well.
-class Settings {
- public:
-  static Result<Settings> parse(const ProfileHelp& profile, std::string_view text);
-
-  std::string_view get(std::string_view key) const {
-    const auto found = values_.find(key);
-    return found == values_.end() ? help(key)->default_value : found->second;
-  }
-  bool has(std::string_view key) const { return values_.contains(key); }
-  bool on(std::string_view key) const { return get(key) == "1"; }
-  bool is(std::string_view key, std::string_view value) const { return get(key) == value; }
-
- private:
-  explicit Settings(const ProfileHelp& profile) : profile_(&profile) {}
-
-  const KeyHelp* help(std::string_view key) const {
-    for (const auto keys : {profile_->keys, common_keys()}) {
-      const auto found = std::ranges::find(keys, key, &KeyHelp::name);
-      if (found != keys.end()) return &*found;
-    }
-    return nullptr;
-  }
-  Result<void> add(std::string_view item);
-
-  const ProfileHelp* profile_;
-  std::map<std::string_view, std::string_view, std::less<>> values_;
-};
-
-std::string names(std::span<const KeyHelp> keys) {
-  std::string list;
-  for (const KeyHelp& key : keys) list += " " + std::string(key.name);
-  return list;
-}
-
-/// Lower-case words and numbers joined by '|' are a closed set; upper case stands for anything.
-bool allowed(std::string_view values, std::string_view value) {
-  for (;;) {
-    const std::size_t bar = values.find('|');
-    const std::string_view one = values.substr(0, bar);
-    if (one == value || std::ranges::any_of(one, [](char c) { return c >= 'A' && c <= 'Z'; })) {
-      return true;
-    }
-    if (bar == std::string_view::npos) return false;
-    values.remove_prefix(bar + 1);
-  }
-}
-
-Result<std::uint64_t> number(std::string_view key, std::string_view text, std::uint64_t max) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > max) {
-    return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
-                                      ": want a number of at most " + decimal(max));
-  }
-  return value;
-}
-
-Result<void> Settings::add(std::string_view item) {
-  const std::size_t equals = item.find('=');
-  const std::string_view key = item.substr(0, equals);
-  const KeyHelp* known = help(key);
-  if (known == nullptr || equals == std::string_view::npos) {
-    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': want key=value; keys of " +
-                                      std::string(profile_->name) + ":" + names(profile_->keys) +
-                                      "; of all:" + names(common_keys()));
-  }
-  const std::string_view value = item.substr(equals + 1);
-  if (!allowed(known->values, value)) {
-    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': " + std::string(key) + " is " +
-                                      std::string(known->values));
-  }
-  if (!values_.emplace(key, value).second) {
-    return fail(Errc::DeviceSpec, "'" + std::string(key) + "' is given twice");
-  }
-  return {};
-}
-
-Result<Settings> Settings::parse(const ProfileHelp& profile, std::string_view text) {
-  Settings settings(profile);
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    TRY(settings.add(text.substr(0, comma)));
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  return settings;
-}
 
 /// "0-3;8": calls `each` with every sector.
 template <class Each>
@@ -212,21 +123,6 @@ Result<void> protect_other(Chip& chip, const Settings& settings) {
   return {};
 }
 
-Result<Bytes> parse_hex(std::string_view key, std::string_view text, std::size_t size) {
-  Bytes bytes;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-    std::uint8_t byte = 0;
-    const char* end = text.data() + i + 2;
-    if (std::from_chars(text.data() + i, end, byte, 16).ptr != end) break;
-    bytes.push_back(byte);
-  }
-  if (bytes.size() != size || text.size() != 2 * size) {
-    return fail(Errc::DeviceSpec,
-                std::string(key) + ": want " + decimal(size) + " bytes, two hex digits each");
-  }
-  return bytes;
-}
-
 /// wrp= and rdp= change the chip of a file as well: as if somebody had set them before power-on.
 Result<void> apply_protection(Chip& chip, const Settings& settings) {
   if (settings.has("option-bytes")) {
@@ -306,6 +202,18 @@ RomSwitches common_switches(const Settings& settings, RomSwitches switches) {
   return switches;
 }
 
+/// What only some lines have.
+RomSwitches chip_switches(const Settings& settings, RomSwitches switches) {
+  if (settings.is("clr-status", "stalls")) switches.clr_status_leads_to_idle = false;
+  if (settings.is("clr-status", "idle")) switches.clr_status_leads_to_idle = true;
+  if (settings.is("found", "idle")) switches.found_in = proto::DfuState::DfuIdle;
+  if (settings.is("unprotect", "idle-resets")) switches.unprotect = Unprotect::AnswersIdleAndResets;
+  if (settings.is("secure-read", "refused")) switches.secure_read = SecureRead::Refused;
+  if (settings.is("secure-read", "content")) switches.secure_read = SecureRead::Content;
+  switches.reads_option_bytes = !settings.is("ob-read", "0");
+  return switches;
+}
+
 /// bwPollTimeout as the user wants it; `own`: as the ROM has it.
 Result<PollTimes> poll_setting(const Settings& settings, std::string_view own, PollTimes poll) {
   if (settings.is("poll", own)) return poll;
@@ -377,39 +285,46 @@ Result<void> place_rom_id(const Settings& settings, const proto::ChipData& data,
   return {};
 }
 
-/// layout=, usb-id= and transfer-size=.
-Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
-  if (settings.has("layout")) {
-    std::string& layout = usb.strings[usb.interfaces.front().string_index - 1U];
-    layout = settings.get("layout");
-    std::ranges::replace(layout, ';', ',');
+/// without=: the same ROM without some of its quirks.
+Result<proto::ChipData> without_quirks(proto::ChipData data, std::string_view names) {
+  while (!names.empty()) {
+    const std::size_t plus = std::min(names.find('+'), names.size());
+    const auto quirk = find_quirk(names.substr(0, plus));
+    if (!quirk || (data.quirks & *quirk) == 0) {
+      return fail(Errc::DeviceSpec, "without=" + std::string(names.substr(0, plus)) + ": " +
+                                        std::string(data.name) + " has no such quirk");
+    }
+    data.quirks &= ~std::uint32_t{*quirk};
+    names.remove_prefix(std::min(plus + 1, names.size()));
   }
-  if (settings.has("usb-id")) {
-    std::string digits(settings.get("usb-id"));
-    std::erase(digits, ':');
-    TRY_ASSIGN(const Bytes id, parse_hex("usb-id", digits, 4));
-    usb.vendor_id = static_cast<std::uint16_t>(id[0] << 8 | id[1]);
-    usb.product_id = static_cast<std::uint16_t>(id[2] << 8 | id[3]);
+  return data;
+}
+
+/// sfsa=: where the wireless stack begins.
+Result<void> place_wireless_stack(const Settings& settings, Chip& chip) {
+  if (!settings.has("sfsa")) return {};
+  if (!chip.description().sfr_offset) {
+    return fail(Errc::DeviceSpec, "sfsa: only an STM32WB has a wireless stack");
   }
-  if (settings.has("transfer-size")) {
-    TRY_ASSIGN(const std::uint64_t size,
-               number("transfer-size", settings.get("transfer-size"), 0xFFFF));
-    usb.functional.transfer_size = static_cast<std::uint16_t>(size);
-  }
+  TRY_ASSIGN(const std::uint64_t page, number("sfsa", settings.get("sfsa"), 0xFF));
+  chip.set_sfsa(static_cast<std::uint8_t>(page));
   return {};
 }
 
-Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& data, const Settings& settings) {
+Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& line, const Settings& settings) {
+  TRY_ASSIGN(const proto::ChipData data, without_quirks(line, settings.get("without")));
   TRY_ASSIGN(auto parts, common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank",
                                                  .chip = &data}));
   Chip& chip = *parts.chip;
   RomDescription rom = st_rom(data, chip.description());
-  rom.usb.strings[2] = st_serial(chip.unique_id());
+  RomSwitches switches = st_rom_switches(data);
+  TRY(introduce(data, chip, settings, rom, switches));
+  TRY(place_wireless_stack(settings, chip));
   rom.usb.functional_after_each = settings.is("functional", "each");
   TRY_ASSIGN(rom.poll, poll_setting(settings, "rom", rom.poll));
   TRY(place_rom_id(settings, data, chip));
   TRY(apply_identity(settings, rom.usb));
-  const RomSwitches switches = common_switches(settings, st_rom_switches(data));
+  switches = common_switches(settings, chip_switches(settings, switches));
   parts.boot.loader_startup =
       data.enumeration_ms != 0 ? std::chrono::milliseconds(data.enumeration_ms) : kStartupAssumed;
   boot_from_rom(settings, rom, switches, parts);

@@ -1,6 +1,6 @@
-// Virtual ROMs of all lines in the table of chips. Documents: those of proto/chip_data.hpp; layout
-// texts: device logs where the table has one, else in the manner of the neighbours; texts of option
-// bytes, OTP and device feature: device logs of F4 V9.x, L4R5, G474.
+// Virtual ROMs of all lines in the table of chips, clones included. Documents: those of
+// proto/chip_data.hpp; layout texts: device logs where the table has one, else in the manner of the
+// neighbours; texts of option bytes, OTP and device feature: device logs of F4 V9.x, L4R5, G474.
 #include <algorithm>
 #include <cstdio>
 
@@ -24,7 +24,14 @@ constexpr std::uint32_t kRamGranule = 0x0100'0000;
 constexpr std::uint16_t kOtpSize = 512;
 constexpr std::uint32_t kDeviceFeature = 0xFFFF0000;
 constexpr std::uint32_t kDataEeprom = 0x08080000;
-constexpr std::uint32_t kDataEepromSize = 6 * 1024;
+/// Seen on L07x and on L1 (dfuse.md 2.11, no. 26 and 27).
+struct EepromText {
+  const char* text;
+  std::uint32_t size;
+};
+constexpr EepromText kEepromL0{"@DATA Memory /0x08080000/2*3Ke", 6 * 1024};
+constexpr EepromText kEepromL1{"@DATA Memory /0x08080000/02*004Ke", 8 * 1024};
+constexpr std::uint32_t kEepromWord = 4;
 /// Times of lines for which nobody published any: those of G4, the most common modern flash.
 constexpr TimeRange kEraseAssumed{22ms, 22'020us, 24'470us};
 constexpr TimeRange kProgramAssumed{81'700ns, 81'700ns, 90'800ns};
@@ -34,6 +41,12 @@ constexpr std::size_t kStuckFromSector = 8;
 constexpr std::uint32_t kL4PollMs = 21;
 /// F2, F4, F7: for a mass erase of up to 32 s (dfu-util).
 constexpr std::uint32_t kMassEraseAnnouncedMs = 100;
+
+constexpr std::uint32_t kF1WrpGranule = 4096;
+
+bool has(const ChipData& data, proto::ChipQuirk quirk) {
+  return (data.quirks & quirk) != 0;
+}
 
 TimeRange range_of(DataSheetTime t, Duration unit) {
   const auto times = [&](std::uint32_t n) { return unit * static_cast<Duration::rep>(n); };
@@ -87,7 +100,12 @@ std::string flash_text(const ChipData& data) {
   return text;
 }
 
+const EepromText& eeprom_of(const ChipData& data) {
+  return data.family == "L0" ? kEepromL0 : kEepromL1;
+}
+
 std::string option_text(const ChipData& data, std::uint16_t size) {
+  if (!data.option_text.empty()) return std::string(data.option_text);
   std::string text = "@Option Bytes  ";
   for (const std::uint32_t address : data.option_bytes) {
     if (address != 0) text += format("/0x%08X/01*%03u e", address, unsigned{size});
@@ -114,11 +132,10 @@ std::vector<Alternate> alternates(const ChipData& data, const ChipDescription& c
     all.push_back({format("@OTP Memory /0x%08X/01*%03u e", data.otp, unsigned{kOtpSize}),
                    {{Kind::Blank, AddressRange::sized(data.otp, kOtpSize)}}});
   }
-  if ((data.quirks & proto::kDataEeprom) != 0) {
-    all.push_back({"@DATA Memory /0x08080000/2*3Ke",
-                   {{Kind::Blank, AddressRange::sized(kDataEeprom, kDataEepromSize)}}});
+  if (has(data, proto::kDataEeprom)) {
+    all.push_back({eeprom_of(data).text, {{Kind::DataEeprom, chip.data_eeprom->range()}}});
   }
-  if ((data.quirks & proto::kByteProgramming) != 0) {
+  if (has(data, proto::kByteProgramming)) {
     all.push_back({"@Device Feature/0xFFFF0000/01*004 e",
                    {{Kind::DeviceFeature, AddressRange::sized(kDeviceFeature, 4)}}});
   }
@@ -126,10 +143,16 @@ std::vector<Alternate> alternates(const ChipData& data, const ChipDescription& c
 }
 
 PollTimes poll_times(const ChipData& data) {
-  if ((data.quirks & proto::kStallsWhenPolledEarly) != 0) {
+  if (data.poll_command_ms != 0) {
+    return {.set_address_ms = data.poll_command_ms,
+            .erase_ms = data.poll_command_ms,
+            .mass_erase_ms = data.poll_command_ms,
+            .write_ms = data.poll_write_ms};
+  }
+  if (has(data, proto::kStallsWhenPolledEarly)) {
     return {.erase_ms = kL4PollMs, .mass_erase_ms = kL4PollMs, .write_ms = kL4PollMs};
   }
-  const bool too_short = (data.quirks & proto::kMassEraseAnnouncedShort) != 0;
+  const bool too_short = has(data, proto::kMassEraseAnnouncedShort);
   return {.datasheet = true, .mass_erase_ms = too_short ? kMassEraseAnnouncedMs : 0};
 }
 
@@ -172,19 +195,34 @@ std::optional<ChipDescription> st_chip(const ChipData& data, std::uint32_t flash
   chip.system_memory = AddressRange::sized(data.system_memory.address, data.system_memory.size);
   chip.flash_size_register = data.flash_size_register;
   chip.unique_id_address = data.unique_id;
-  chip.option_format = data.family == "F1" ? OptionFormat::F1 : OptionFormat::RdpFirst;
+  // GD32VF103 has the option bytes of an F1 (its user manual, from memory: unconfirmed).
+  const bool like_f1 = data.family == "F1" || has(data, proto::kSizeInSerial);
+  chip.option_format = like_f1 ? OptionFormat::F1 : OptionFormat::RdpFirst;
+  if (like_f1) chip.sectors_per_wrp_bit = kF1WrpGranule / data.layout[0].size;
   chip.rdp_protects_sectors = data.family == "F1" ? 2 : 0;
   const std::uint16_t size =
       data.option_bytes_size != 0 ? data.option_bytes_size : kOptionBytesAssumed;
   // Where the ROM shows no option bytes, the chip still has some.
   chip.options = {.base = data.option_bytes[0] != 0 ? data.option_bytes[0] : 0x1FFF7800,
                   .runs = {{1, size}},
-                  .program_unit = data.family == "F1" ? 2U : 1U,
+                  .program_unit = like_f1 ? 2U : 1U,
                   .erased = 0xFF,
                   .overprogram = Overprogram::Refuse,
                   .times = {.program_unit = chip.flash.times.program_unit,
                             .erase_fixed = chip.flash.times.erase_fixed,
                             .mass_erase = chip.flash.times.erase_fixed}};
+  if (has(data, proto::kDataEeprom)) {
+    chip.data_eeprom = FlashGeometry{.base = kDataEeprom,
+                                     .runs = {{eeprom_of(data).size / kEepromWord, kEepromWord}},
+                                     .program_unit = kEepromWord,
+                                     .erased = data.erased_value,
+                                     .overprogram = Overprogram::Refuse,
+                                     .times = {.program_unit = chip.flash.times.program_unit,
+                                               .erase_fixed = chip.flash.times.erase_fixed,
+                                               .mass_erase = chip.flash.times.erase_fixed}};
+  }
+  chip.starts_by_vector_table = data.starts_by_vector_table;
+  if (has(data, proto::kWirelessStackOnTop)) chip.sfr_offset = proto::kWbSfsaOffset;
   return chip;
 }
 
@@ -192,17 +230,18 @@ RomDescription st_rom(const ChipData& data, const ChipDescription& chip) {
   RomDescription rom;
   rom.usb = {
       .bcd_usb = 0x0100,
-      .vendor_id = proto::kStVendorId,
-      .product_id = proto::kStDfuProductId,
+      .vendor_id = data.usb_vendor,
+      .product_id = data.usb_product,
       .bcd_device = static_cast<std::uint16_t>(data.dfu_protocol == 0x0220 ? 0x2200 : 0x0200),
       .strings = {"STMicroelectronics", "STM32  BOOTLOADER", "FFFFFFFEFFFF"},
       .interfaces = {},
       .functional = {.attributes = proto::kCanDnload | proto::kCanUpload | proto::kWillDetach,
                      .detach_timeout_ms = 255,
                      .transfer_size = static_cast<std::uint16_t>(
-                         (data.quirks & proto::kTransferSize1024) != 0 ? 1024 : 2048),
+                         has(data, proto::kTransferSize1024) ? 1024 : 2048),
                      .bcd_dfu = proto::kBcdDfuSe},
-      .functional_on_request = (data.quirks & proto::kNoFunctionalDescriptor) == 0,
+      .high_speed = has(data, proto::kHighSpeedUsb),
+      .functional_on_request = !has(data, proto::kNoFunctionalDescriptor),
   };
   std::uint8_t number = 0;
   for (Alternate& alternate : alternates(data, chip)) {
@@ -217,19 +256,29 @@ RomDescription st_rom(const ChipData& data, const ChipDescription& chip) {
     rom.regions.push_back(
         {Kind::Ram, AddressRange::sized(data.ram_free.address, data.ram_free.size)});
   }
-  rom.regions.push_back({Kind::SystemMemory, chip.system_memory});
+  if (!chip.system_memory.empty()) {
+    rom.regions.push_back({Kind::SystemMemory, chip.system_memory});
+  }
   rom.commands = {0x00, 0x21, 0x41, 0x92};
-  if ((data.quirks & proto::kNoReadUnprotect) != 0) rom.commands.pop_back();
+  if (has(data, proto::kNoReadUnprotect)) rom.commands.pop_back();
   rom.write_alignment = data.write_alignment;
   rom.poll = poll_times(data);
-  if ((data.quirks & proto::kByteProgramming) != 0) rom.wide_times = flash_times(data, true);
+  if (has(data, proto::kByteProgramming)) rom.wide_times = flash_times(data, true);
   rom.pointer_at_start = data.flash_address;
   return rom;
 }
 
 RomSwitches st_rom_switches(const ChipData& data) {
-  const auto has = [&](proto::ChipQuirk quirk) { return (data.quirks & quirk) != 0; };
+  const auto has = [&](proto::ChipQuirk quirk) { return sim::has(data, quirk); };
   RomSwitches switches;
+  switches.clr_status_leads_to_idle = !has(proto::kClrStatusStalls);
+  switches.leaves_at_download = has(proto::kLeavesAtDownload);
+  if (has(proto::kUnprotectAnswersIdle)) switches.unprotect = Unprotect::AnswersIdle;
+  if (has(proto::kSizeInSerial)) {
+    // Two logs show it (riscv-mcu/gd32-dfu-utils issue 3, sipeed/Longan_GD32VF_examples issue 5).
+    switches.found_in = proto::DfuState::DfuError;
+    switches.found_status = proto::DfuStatus::ErrFirmware;
+  }
   if (has(proto::kStallsWhenPolledEarly)) switches.while_busy = WhileBusy::StallsLater;
   if (has(proto::kMassEraseUnreliable)) switches.mass_erase = MassErase::Refused;
   if (has(proto::kBankTwoEraseUnreliable)) switches.mass_erase = MassErase::FirstHalf;

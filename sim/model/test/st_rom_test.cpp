@@ -137,6 +137,104 @@ TEST_F(StRom, DataEepromOfL0AndL1HasAnAlternateSetting) {
   EXPECT_EQ(host->string(6).substr(0, 24), "@DATA Memory /0x08080000");
 }
 
+TEST_F(StRom, DataEepromIsErasedAsItIsWrittenAndNotByCommand) {
+  open("stm32l072,fill=noise");
+  constexpr std::uint32_t kEeprom = 0x08080000;
+  EXPECT_EQ(at(kEeprom, 16), Bytes(16, 0x00));
+  EXPECT_EQ(write(kEeprom, Bytes(8, 0xA5)), kIdle);
+  EXPECT_EQ(write(kEeprom, Bytes(8, 0x5A)), kIdle) << "over what is there";
+  EXPECT_EQ(at(kEeprom, 8), Bytes(8, 0x5A));
+  EXPECT_EQ(host->erase(kEeprom), kTarget) << "AN2606, 4.4: not by command";
+  host->clr_status();
+  EXPECT_EQ(write(kEeprom, Bytes(8, 0x00)), kIdle) << "writing zeros erases";
+  EXPECT_EQ(at(kEeprom, 16), Bytes(16, 0x00));
+  open("stm32f405");
+  EXPECT_EQ(host->string(6).find("DATA"), std::string::npos);
+}
+
+TEST_F(StRom, TheWirelessStackIsKeptByTheChip) {
+  // SFSA 0xF4 with the FUS alone (ST community 285474); reads give zeros (249636).
+  open("stm32wb55,fill=noise");
+  constexpr std::uint32_t kFus = 0x080F4000;
+  const Bytes before = at(kFus, 12 * 4096);
+  EXPECT_EQ(host->erase(kFus), kIdle) << "says OK";
+  EXPECT_EQ(write(kFus, Bytes(64, 0x00)), kIdle) << "says OK";
+  EXPECT_EQ(host->command(0, {0x41}), kIdle);
+  EXPECT_EQ(at(kFus, 12 * 4096), before) << "and a mass erase spares it";
+  EXPECT_EQ(at(kFus - 16, 16), Bytes(16, 0xFF));
+  const auto reads = [&](const char* spec) {
+    open(spec);
+    host->set_address(kFus - 8);
+    host->abort();
+    return host->upload(2, 16).handshake == Handshake::Ack ? host->data : Bytes{};
+  };
+  Bytes zeros = reads("stm32wb55,sfsa=244");
+  ASSERT_EQ(zeros.size(), 16U);
+  EXPECT_EQ(Bytes(zeros.begin(), zeros.begin() + 8), Bytes(8, 0xFF));
+  EXPECT_EQ(Bytes(zeros.begin() + 8, zeros.end()), Bytes(8, 0x00));
+  EXPECT_EQ(reads("stm32wb55,secure-read=content"), Bytes(16, 0xFF));
+  EXPECT_EQ(reads("stm32wb55,secure-read=refused"), Bytes{});
+  // The option bytes as the ROM shows them (qFlipper): FLASH_SFR at 0x70, then its complement.
+  open("stm32wb55,sfsa=192");
+  host->set_address(0x1FFF8000);
+  host->abort();
+  ASSERT_EQ(host->upload(2, 128).handshake, Handshake::Ack);
+  EXPECT_EQ(host->data[0x70], 0xC0);
+  EXPECT_EQ(host->data[0x74], 0x3F);
+  EXPECT_FALSE(make_device("stm32f405,sfsa=1"));
+}
+
+TEST_F(StRom, Gd32Vf103AsItsLogsHaveIt) {
+  // fwupd's capture of one (plugins/dfu/tests/dfu-gd32vf103-setup.json): 06 03 "3CBJ".
+  open("gd32vf103");
+  EXPECT_EQ(host->in(0x80, 6, 0x0303, 0x0409, 255).handshake, Handshake::Ack);
+  EXPECT_EQ(host->data, (Bytes{0x06, 0x03, 0x33, 0x43, 0x42, 0x4A}));
+  EXPECT_EQ(host->in(0x80, 6, 0x0100, 0, 18).handshake, Handshake::Ack);
+  EXPECT_EQ(load_le16(host->data, 8), 0x28E9);
+  EXPECT_EQ(load_le16(host->data, 10), 0x0189);
+  EXPECT_EQ(load_le16(host->data, 12), 0x1000);
+  EXPECT_EQ(host->string(4), "@Internal Flash  /0x08000000/512*002Kg");
+  EXPECT_EQ(host->poll(), (std::pair{10, 10})) << "errFIRMWARE, dfuERROR";
+  host->clr_status();
+  // riscv-mcu/gd32-dfu-utils issue 3: 100 ms for a command, 104 ms for a block.
+  host->dnload(0, Host::with_address(0x21, kBase));
+  host->poll();
+  EXPECT_EQ(host->poll_ms, 100U);
+  host->wait(1s);
+  host->poll();
+  host->dnload(2, Bytes(1024, 0x11));
+  host->poll();
+  EXPECT_EQ(host->poll_ms, 104U);
+  // Issue 5: the other loader.
+  open("gd32vf103,variant=1,fill=noise,found=idle");
+  EXPECT_EQ(host->string(4), "@Internal Flash  /0x08000000/128*001Kg");
+  EXPECT_EQ(host->command(0, {0x41}), kTarget) << "its mass erase always fails";
+  EXPECT_FALSE(make_device("gd32vf103,flash=48"));
+  EXPECT_FALSE(make_device("stm32f405,variant=1"));
+}
+
+TEST_F(StRom, U59xEnumeratesAtHighSpeed) {
+  open("stm32u595");
+  EXPECT_EQ(device->usb().speed(), Speed::High);
+  EXPECT_EQ(host->in(0x80, 6, 0x0600, 0, 10).handshake, Handshake::Ack) << "device qualifier";
+  const auto time_to_read = [&] {
+    host->set_address(kBase);
+    host->abort();
+    return time_of([&] { host->upload(2, 2048); });
+  };
+  const Duration high = time_to_read();
+  open("stm32u575");
+  EXPECT_EQ(device->usb().speed(), Speed::Full);
+  EXPECT_EQ(host->in(0x80, 6, 0x0600, 0, 10).handshake, Handshake::Stall);
+  EXPECT_LT(3 * high, time_to_read());
+}
+
+TEST_F(StRom, AQuirkThatItDoesNotHaveCannotBeTakenAway) {
+  EXPECT_TRUE(make_device("stm32h743,without=stuck-busy-high-sectors+mass-erase-unreliable"));
+  EXPECT_FALSE(make_device("stm32h743,without=data-eeprom"));
+  EXPECT_FALSE(make_device("stm32h743,without=nonsense"));
+}
+
 TEST_F(StRom, AClonePassesForAnyLine) {
   open("stm32f405,usb-id=2e3c:df11");
   EXPECT_EQ(host->in(0x80, 6, 0x0100, 0, 18).handshake, Handshake::Ack);

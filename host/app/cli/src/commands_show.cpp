@@ -160,6 +160,7 @@ int map(const Options& options, Output& output) {
     output.line(fmt::format("{}, {} (alternate setting {}){}", area.map.name(),
                             text_size(area.map.size()), area.alt_setting,
                             area.assumed ? ", from the table of chips" : ""));
+    if (!area.corrected.empty()) output.line(area.corrected);
     Json rows = Json::array();
     for (const MapRow& row : map_rows(opened->target, area, blank)) {
       print_row(output, row);

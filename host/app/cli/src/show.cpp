@@ -77,8 +77,11 @@ void show_device(Output& output, const std::string& label, const update::Target&
           &run == &area.map.runs().front() ? fmt::format("memory {}", area.alt_setting) : "",
           fmt::format("{}  {}  {} x {}  {}{}", text(run.range), access_text(run.access),
                       run.count(), text_size(run.sector_size), area.map.name(),
-                      area.assumed ? " (from the table of chips)" : ""));
+                      area.assumed             ? " (from the table of chips)"
+                      : area.corrected.empty() ? ""
+                                               : " (corrected)"));
     }
+    if (!area.corrected.empty()) output.field("", area.corrected);
   }
 }
 
@@ -103,6 +106,7 @@ Json to_json(const update::Target& target) {
     areas.push_back({{"alt_setting", area.alt_setting},
                      {"name", area.map.name()},
                      {"assumed", area.assumed},
+                     {"corrected", area.corrected},
                      {"runs", std::move(runs)}});
   }
   Json alts = Json::array();

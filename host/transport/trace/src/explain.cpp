@@ -60,6 +60,8 @@ std::string describe_descriptor(std::uint16_t value) {
       return "interface " + index;
     case proto::DescriptorType::Endpoint:
       return "endpoint " + index;
+    case proto::DescriptorType::DeviceQualifier:
+      return "device qualifier";
     case proto::DescriptorType::DfuFunctional:
       return "DFU functional";
   }

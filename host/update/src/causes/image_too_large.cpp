@@ -22,6 +22,7 @@ std::optional<Finding> look(const Evidence& e) {
                    : "the image is for a chip whose memory is at other addresses";
   f.evidence.push_back("the image needs " + text(place));
   f.evidence.push_back("the device says its flash is " + text(flash));
+  if (!e.target->flash()->corrected.empty()) f.evidence.push_back(e.target->flash()->corrected);
   f.what_to_do = {"take the file that was built for this chip",
                   "`sureflash image info` shows where its segments go"};
   return f;

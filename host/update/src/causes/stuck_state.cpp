@@ -21,12 +21,21 @@ std::string_view meaning(proto::DfuState state) {
   }
 }
 
+/// A GD32VF103 starts in dfuERROR, errFIRMWARE: nobody left it there (riscv-mcu/gd32-dfu-utils
+/// issue 3).
+bool starts_like_this(const Evidence& e) {
+  return e.target != nullptr && e.target->loader == Loader::Clone && e.found &&
+         e.found->bState == proto::DfuState::DfuError &&
+         e.found->bStatus == proto::DfuStatus::ErrFirmware;
+}
+
 std::optional<Finding> look(const Evidence& e) {
   const proto::StatusReply* reply = nullptr;
   const bool failed = e.failed_with(Errc::StuckBusy) || e.failed_with(Errc::NoIdle);
   if (failed && e.error->device) {
     reply = &*e.error->device;
-  } else if (e.error == nullptr && e.found && e.found->bState != proto::DfuState::DfuIdle) {
+  } else if (e.error == nullptr && e.found && e.found->bState != proto::DfuState::DfuIdle &&
+             !starts_like_this(e)) {
     reply = &*e.found;
   }
   if (reply == nullptr && !failed) return std::nullopt;

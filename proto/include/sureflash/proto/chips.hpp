@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sureflash/proto/chips_c0_f3.hpp"
+#include "sureflash/proto/chips_clones.hpp"
 #include "sureflash/proto/chips_f2_f7.hpp"
 #include "sureflash/proto/chips_g0_h7.hpp"
 #include "sureflash/proto/chips_l0_wba.hpp"
@@ -22,8 +23,8 @@ constexpr auto joined(const ChipData (&... parts)[kSizes]) {
 
 }  // namespace chips_detail
 
-/// Every STM32 line whose ROM offers USB DFU.
+/// Every STM32 line whose ROM offers USB DFU, then the clones.
 inline constexpr auto kChips =
-    chips_detail::joined(kChipsC0ToF3, kChipsF2ToF7, kChipsG0ToH7, kChipsL0ToWba);
+    chips_detail::joined(kChipsC0ToF3, kChipsF2ToF7, kChipsG0ToH7, kChipsL0ToWba, kChipsClones);
 
 }  // namespace sureflash::proto

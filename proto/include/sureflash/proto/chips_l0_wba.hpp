@@ -433,6 +433,7 @@ inline constexpr ChipData kChipsL0ToWba[] = {
      .write_alignment = 8,
      .times = kTimesG4,
      .option_bytes = {0x1FFF8000},
+     .option_bytes_size = 128,
      .usb = "USB_FS",
      .usb_clock = "crystal-less (HSI48)",
      .enumeration_ms = 300,

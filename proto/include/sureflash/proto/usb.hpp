@@ -53,10 +53,12 @@ enum class DescriptorType : std::uint8_t {
   String = 3,
   Interface = 4,
   Endpoint = 5,
+  DeviceQualifier = 6,
   DfuFunctional = 0x21,
 };
 
 inline constexpr std::uint8_t kDeviceDescriptorLength = 18;
+inline constexpr std::uint8_t kDeviceQualifierLength = 10;
 inline constexpr std::uint8_t kConfigurationDescriptorLength = 9;
 inline constexpr std::uint8_t kInterfaceDescriptorLength = 9;
 

@@ -33,11 +33,15 @@ enum class ProgramWidth : std::uint8_t {
 
 /// One line of chips that share a die and a ROM.
 struct Chip {
-  std::string_view name;     ///< as --chip takes it: "stm32f105"
+  std::string_view name;     ///< as --chip takes it: "stm32f105", "gd32vf103"
   std::string_view title;    ///< "STM32F105/F107"
   std::string_view family;   ///< "F1"
   std::string_view members;  ///< part numbers without "stm32", separated by blanks; x: any letter
-  std::uint16_t product_id;  ///< DEV_ID of DBGMCU_IDCODE, ROM product id
+  std::uint16_t product_id;  ///< DEV_ID of DBGMCU_IDCODE, ROM product id; 0: no STM32
+  std::uint16_t usb_vendor;  ///< of its ROM
+  std::uint16_t usb_product;
+  /// False: a program runs from its first byte (RISC-V).
+  bool starts_by_vector_table;
   /// Identifiers of its ROM versions and where they lie; 0: none.
   std::array<std::uint16_t, 2> loader_ids;
   std::uint32_t loader_id_address;

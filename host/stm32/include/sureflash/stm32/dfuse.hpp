@@ -59,8 +59,9 @@ class DfuSe {
   /// to 2.5.3 overwrites it).
   Task<CommandReport> erase_sector(std::uint32_t address);
   Task<CommandReport> mass_erase();
-  /// The device answers once, then wipes its flash, resets and leaves the bus.
-  Task<> read_unprotect();
+  /// The device answers once, then wipes its flash, resets and leaves the bus. @returns the answer:
+  /// one that is not busy comes from a device that has done it and stays (AT32).
+  Task<proto::StatusReply> read_unprotect();
   /// Writes 1 … transfer_size bytes. Where the pointer allows, a counted block; else Set Address
   /// first. The caller keeps to the alignment of the chip.
   Task<CommandReport> write(std::uint32_t address, ByteView data);

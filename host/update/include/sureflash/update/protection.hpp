@@ -24,7 +24,8 @@ inline constexpr Duration kReturnTimeout = 20s;
 Task<AfterReset> write_option_bytes(const Target& target, Bytes block);
 
 /// Removes read protection: the chip wipes its flash, resets, and is asked whether it is readable
-/// now. Errors: as above; ReadProtected (it came back and still is).
+/// now. Errors: as above; ReadProtected (it came back and still is); Unsupported (the device has no
+/// such command, by the table or by what it lists: nothing is sent).
 Task<AfterReset> remove_read_protection(const Target& target);
 
 }  // namespace sureflash::update

@@ -19,6 +19,8 @@ struct Area {
   stm32::MemoryMap map;
   /// The device gave no usable layout; the map is that of the chip.
   bool assumed = false;
+  /// Why the map is not what the layout string says, and what says so; empty: it is.
+  std::string corrected{};
 };
 
 enum class ChipSource : std::uint8_t {
@@ -36,6 +38,8 @@ enum class Loader : std::uint8_t {
   /// Carries the strings of ST's USB middleware: an application made with CubeMX, or from its
   /// examples.
   CubeMiddleware,
+  /// The ROM of another maker's part (the clones in the table of chips), by its USB ids.
+  Clone,
 };
 
 /// A device, identified. Everything in it was read from the device or said by the user.
@@ -78,6 +82,8 @@ struct Target {
   /// What erased bytes read: 0xFF unless all possible chips agree on another value.
   std::uint8_t erased_value() const;
   bool is_read_protected() const { return read_protection_signs.size() >= 2; }
+  /// "GigaDevice"; empty: the vendor id is not that of a known maker of clones.
+  std::string_view clone_maker() const;
   /// "ROM bootloader V2.2 of STM32F105/F107": for people.
   std::string title() const;
 };
@@ -85,6 +91,8 @@ struct Target {
 struct IdentifyOptions {
   /// What the user says the chip is; goes before anything the device says.
   const stm32::Chip* chip = nullptr;
+  /// The lines to choose from. Who knows which chips can come may give fewer.
+  std::span<const stm32::Chip> lines = stm32::chips();
 };
 
 /// Reads descriptors, layouts, supported commands and option bytes, and looks for read protection.

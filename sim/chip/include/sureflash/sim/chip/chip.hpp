@@ -33,6 +33,13 @@ struct ChipDescription {
   /// Sectors that read protection also write-protects (PM0075, from memory: unconfirmed).
   std::uint32_t rdp_protects_sectors = 2;
   OptionFormat option_format = OptionFormat::F1;
+  /// False: a program runs from its first byte (RISC-V).
+  bool starts_by_vector_table = true;
+  /// Data EEPROM (L0, L1): words that are erased as they are written. Nothing: none.
+  std::optional<FlashGeometry> data_eeprom{};
+  /// WB: the four option bytes FLASH_SFR, followed by their complement; nothing: no such thing.
+  /// From the page SFSA on, the flash belongs to the second core: nobody else can change it.
+  std::optional<std::size_t> sfr_offset{};
 };
 
 /// STM32F105. `flash_kib`: 64, 128, 256. Sources: AN2606 chapter 22 and table 226, RM0008 30.2.
@@ -68,6 +75,10 @@ class Chip {
   FlashResult remove_read_protection();
   /// Erases and writes the whole option block. Precondition: as many bytes as it has.
   FlashResult write_option_block(ByteView bytes);
+  /// Writes whole words of data EEPROM. Precondition: the chip has one.
+  FlashResult write_data_eeprom(std::uint32_t address, ByteView bytes);
+  /// The part of the flash that belongs to the wireless stack, by the option bytes in force.
+  AddressRange secure_flash() const;
   /// Write protection of parts whose option bytes are not modelled. Kept until changed.
   void protect_sectors(std::vector<bool> sectors);
 
@@ -96,7 +107,7 @@ class Chip {
   std::optional<std::uint32_t> read_word(std::uint32_t address) const;
 
   /// Whether a vector table at `base` could start: initial SP in RAM (its end included) and
-  /// 4-aligned, reset vector odd and in flash.
+  /// 4-aligned, reset vector odd and in flash. Of a RISC-V: whether there is anything.
   bool application_plausible(std::uint32_t base) const;
 
   /// Everything that can change, for going back in time. Only for the chip it came from.
@@ -104,26 +115,35 @@ class Chip {
     FlashOperations operations;
     Flash flash;
     Flash option_flash;
+    std::optional<Flash> data_eeprom;
     F1Options options;
+    std::size_t first_secure_sector;
     std::vector<bool> user_protection;
     Bytes ram;
   };
   State state() const {
-    return {operations_, flash_, option_flash_, options_, user_protection_, ram_};
+    return {operations_,          flash_,           option_flash_, data_eeprom_, options_,
+            first_secure_sector_, user_protection_, ram_};
   }
   void restore(const State& state);
 
+  /// What installing a wireless stack does: SFSA, in force at once. Precondition: `sfr_offset`.
+  void set_sfsa(std::uint8_t page);
   /// For building known states: what a debugger would do, in force at once.
   void load_option_bytes(ByteView bytes);
 
  private:
   void apply_protection();
+  std::size_t secure_sector_by_options() const;
+  std::uint8_t factory_sfsa() const;
 
   ChipDescription description_;
   FlashOperations operations_;
   Flash flash_;
   Flash option_flash_;
+  std::optional<Flash> data_eeprom_;
   F1Options options_;
+  std::size_t first_secure_sector_ = 0;
   std::vector<bool> user_protection_;
   Bytes ram_;
   Bytes system_memory_;

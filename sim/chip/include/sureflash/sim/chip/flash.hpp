@@ -55,7 +55,11 @@ class Flash {
   TimeChoice time_choice() const { return choice_; }
   /// One flag per sector; true = protected. Precondition: as many as sectors.
   void set_protection(std::vector<bool> sectors) { protected_ = std::move(sectors); }
-  bool is_protected(std::size_t sector) const { return protected_[sector]; }
+  /// Sectors from this one on belong to somebody else: changed by nothing, spared by a mass erase.
+  void set_secure_from(std::size_t sector) { secure_from_ = sector; }
+  bool is_protected(std::size_t sector) const {
+    return protected_[sector] || sector >= secure_from_;
+  }
   /// Number of erases each sector has seen in its life.
   const std::vector<std::uint32_t>& wear() const { return wear_; }
 
@@ -88,6 +92,7 @@ class Flash {
   FlashOperations* operations_;
   Bytes bytes_;
   std::vector<bool> protected_;
+  std::size_t secure_from_ = SIZE_MAX;
   std::vector<std::uint32_t> wear_;
   std::vector<bool> weak_;
   std::vector<StuckBit> stuck_;

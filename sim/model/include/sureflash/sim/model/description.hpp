@@ -41,11 +41,16 @@ struct DeviceDescription {
   FunctionalDescription functional;
   /// It follows each of them: what fwupd 2.0.20 needs when their number is even.
   bool functional_after_each = false;
+  bool high_speed = false;
+  /// The serial number is sent as bytes, not as UTF-16 (GD32VF103: fwupd, fu-dfu-device.c).
+  bool serial_in_bytes = false;
   /// Whether GET_DESCRIPTOR 0x21 to the interface is answered.
   bool functional_on_request = true;
 };
 
 Bytes device_descriptor(const DeviceDescription& device);
+/// Empty for a device of full speed only. Source: USB 2.0, 9.6.2.
+Bytes device_qualifier(const DeviceDescription& device);
 /// Configuration, interface and functional descriptors in one block.
 Bytes configuration_descriptor(const DeviceDescription& device);
 Bytes functional_descriptor(const FunctionalDescription& functional);

@@ -32,6 +32,7 @@ struct RomRegion {
     SystemMemory,
     Blank,          ///< reads 0xFF, takes no writes: OTP, option bytes of a second bank
     DeviceFeature,  ///< AN2606, 4.4, table 4: the supply range
+    DataEeprom,     ///< L0, L1: erased as it is written
   };
   Kind kind = Kind::Flash;
   AddressRange range;
@@ -62,6 +63,17 @@ enum class WhileBusy : std::uint8_t {
   StallsLater,  ///< after bwPollTimeout, while the work still lasts: stalled, state kept (L4)
 };
 
+/// Read Unprotect.
+enum class Unprotect : std::uint8_t {
+  Resets,               ///< AN3156: busy, then the device leaves the bus
+  AnswersIdle,          ///< dfuDNLOAD-IDLE at once, and stays (AT32)
+  AnswersIdleAndResets  ///< the same, but leaves
+};
+
+/// UPLOAD of flash that belongs to the wireless stack (WB): zeros (ST community 249636, of other
+/// ways to read it), errTARGET, or what is there.
+enum class SecureRead : std::uint8_t { Zeros, Refused, Content };
+
 /// Behaviour of ROMs that no document settles (dfuse.md, 8.8). Defaults: what is most likely, else
 /// what is hardest on the host.
 struct RomSwitches {
@@ -84,11 +96,20 @@ struct RomSwitches {
   /// Erasing a sector with this number or a higher one ends in dfuDNBUSY for ever; the first
   /// CLRSTATUS then leads to dfuERROR, the second to dfuIDLE (H74x, betaflight).
   std::optional<std::size_t> stuck_busy_from_sector{};
+  /// CLRSTATUS in an idle state leads to dfuIDLE; else it is stalled, by the book.
+  bool clr_status_leads_to_idle = false;
+  /// A zero-length DNLOAD leaves at once (GD32VF103).
+  bool leaves_at_download = false;
+  Unprotect unprotect = Unprotect::Resets;
+  SecureRead secure_read = SecureRead::Zeros;
+  bool reads_option_bytes = true;
   /// Writes above 256 bytes whose length is no multiple of 8 are stored corrupted (L43x, V9.1).
   bool corrupts_odd_lengths = false;
   /// The state in which a host finds it after enumeration: what another program left. A ROM found
   /// in dfuDNBUSY hangs there until CLRSTATUS, as was seen of the H743 (dfuse.md 5.2).
   proto::DfuState found_in = proto::DfuState::DfuIdle;
+  /// With dfuERROR.
+  proto::DfuStatus found_status = proto::DfuStatus::ErrTarget;
 };
 
 enum class F105RomVersion : std::uint8_t { V1_0, V2_0, V2_1, V2_2 };
@@ -134,6 +155,8 @@ class DfuSeRom final : public StrictDfu {
     std::uint32_t poll_ms = 0;
     bool power_lost = false;
     bool resets = false;
+    /// No dfuDNBUSY is shown.
+    bool answers_idle = false;
   };
 
   DfuAction action(DfuEvent event) const override;
@@ -157,6 +180,8 @@ class DfuSeRom final : public StrictDfu {
   Work write();
   Work write_flash(std::uint32_t address);
   Work write_option_bytes();
+  Work write_data_eeprom(std::uint32_t address);
+  bool hide_secure(std::uint32_t address, ByteSpan bytes) const;
   Work write_device_feature();
   DfuAction busy_action() const;
   bool note(Work& work, FlashResult result) const;

@@ -38,6 +38,10 @@ class Port final : public UsbDevice {
   void bus_reset() override;
   void set_vbus(bool on) override;
   bool vbus() const { return vbus_; }
+  Speed speed() const override {
+    const bool high = function_ != nullptr && function_->description().high_speed;
+    return high ? Speed::High : Speed::Full;
+  }
 
  private:
   // A second port with the same function would be nonsense.
@@ -59,7 +63,6 @@ class Port final : public UsbDevice {
   bool has_interface(std::uint8_t number) const;
   bool has_alt_setting(std::uint8_t number, std::uint8_t alt_setting) const;
 
-  BusTiming timing_;
   Duration now_{};
   Function* function_ = nullptr;
   bool vbus_ = true;

@@ -83,6 +83,14 @@ struct BusTiming {
   /// Data stage of endpoint 0 at full speed: about 1 byte per microsecond (USB 2.0, table 5-3).
   Duration per_byte = std::chrono::nanoseconds(1000);
 
+  /// At high speed at most 15.872 bytes per microsecond (USB 2.0, table 5-2); how much of that a
+  /// ROM makes use of is not known, and what the host needs between transfers stays the same.
+  static constexpr BusTiming at(Speed speed) {
+    BusTiming timing;
+    if (speed == Speed::High) timing.per_byte = std::chrono::nanoseconds(63);
+    return timing;
+  }
+
   constexpr Duration transfer(std::size_t bytes) const {
     return per_transfer + per_byte * static_cast<Duration::rep>(bytes);
   }

@@ -1,0 +1,98 @@
+#pragma once
+
+#include "sureflash/proto/chip_data.hpp"
+
+/// Part of the table of chips: parts of other makers whose ROM speaks DfuSe and which pass for an
+/// STM32. Facts: logs of dfu-util (riscv-mcu/gd32-dfu-utils issues 3 and 5, aw/fiveforths issue 20;
+/// notes on flashing an AT32F415 for flashfloppy; keychron C100 for AT32F405), dfu-util
+/// src/quirks.c, fwupd plugins/dfu (quirks, and the capture of a GD32VF103),
+/// betaflight-configurator src/js/protocols/usbdfu.js. Program units, alignment and RAM are from
+/// memory of the data sheets: unconfirmed. Nobody's times are known.
+namespace sureflash::proto {
+
+inline constexpr ChipData kChipsClones[] = {
+    {.name = "gd32vf103",
+     .family = "GD32VF103",
+     .members = "gd32vf103",
+     .title = "GD32VF103 (GigaDevice)",
+     .usb_vendor = 0x28E9,
+     .usb_product = 0x0189,
+     .starts_by_vector_table = false,
+     .ram_free = {0x20000000, 0x8000},
+     .layout = {{{128, 1024}}},
+     .program_unit = 4,
+     .write_alignment = 4,
+     .option_bytes = {0x1FFFF800},
+     .option_bytes_size = 16,
+     .layout_text = "@Internal Flash  /0x08000000/512*002Kg",
+     .option_text = "@Option Bytes  /0x1FFFF800/01*016 g",
+     .poll_command_ms = 100,
+     .poll_write_ms = 104,
+     .quirks = kSizeInSerial | kLeavesAtDownload,
+     .notes = "layout-string-false(pages-1K,size-in-serial); serial-in-bytes-not-utf16; "
+              "found-in-dfuERROR-errFIRMWARE; bcdDevice-0x0100:layout-128*001Kg,no-option-alt,"
+              "mass-erase-fails; times-not-known"},
+    {.name = "at32f415",
+     .family = "AT32F415",
+     .members = "at32f415",
+     .title = "AT32F415 (Artery)",
+     .usb_vendor = 0x2E3C,
+     .ram_free = {0x20000000, 0x8000},
+     .layout = {{{128, 1024}}},
+     .program_unit = 4,
+     .write_alignment = 4,
+     .option_bytes = {0x1FFFF800},
+     .option_bytes_size = 32,
+     .layout_text = "@Internal Flash  /0x08000000/ 128*1Kg",
+     .option_text = "@Option Byte   /0x1FFFF800/02*016 e",
+     .quirks = kUnprotectAnswersIdle,
+     .notes = "layout-space-before-count; serial-AT32; times-not-known"},
+    {.name = "at32f405",
+     .family = "AT32F405",
+     .members = "at32f402 at32f405",
+     .title = "AT32F402/F405 (Artery)",
+     .usb_vendor = 0x2E3C,
+     .ram_free = {0x20000000, 0x18000},
+     .layout = {{{128, 2048}}},
+     .program_unit = 4,
+     .write_alignment = 4,
+     .option_bytes = {0x1FFFF800},
+     .option_bytes_size = 512,
+     .layout_text = "@Internal Flash   /0x08000000/128*002Kg",
+     .option_text = "@Option byte   /0x1FFFF800/01*512g",
+     .quirks = kUnprotectAnswersIdle,
+     .notes = "option-text-without-unit; serial-AT32; times-not-known"},
+    {.name = "at32f403a",
+     .family = "AT32F403A",
+     .members = "at32f403a at32f407",
+     .title = "AT32F403A/F407 (Artery)",
+     .usb_vendor = 0x2E3C,
+     .ram_free = {0x20000000, 0x18000},
+     .layout = {{{512, 2048}}},
+     .program_unit = 4,
+     .write_alignment = 4,
+     .option_bytes = {0x1FFFF800},
+     .option_bytes_size = 32,
+     .layout_text = "@Internal Flash  /0x08000000/ 512*2Kg",
+     .option_text = "@Option Byte   /0x1FFFF800/02*016 e",
+     .quirks = kUnprotectAnswersIdle,
+     .notes = "layout-space-before-count; option-bytes-as-AT32F415(unconfirmed); "
+              "stalls-a-request-now-and-then(community); times-not-known"},
+    {.name = "at32f437",
+     .family = "AT32F437",
+     .members = "at32f435 at32f437",
+     .title = "AT32F435/F437 (Artery)",
+     .usb_vendor = 0x2E3C,
+     .ram_free = {0x20000000, 0x60000},
+     .layout = {{{8, 4096}, {1000, 4096}}},
+     .program_unit = 4,
+     .write_alignment = 4,
+     .option_bytes = {0x1FFFC000},
+     .option_bytes_size = 4096,
+     .layout_text = "@Internal Flash   /0x08000000/08*04Ka,1000*04Kg",
+     .option_text = "@Option byte   /0x1FFFC000/01*4096 g",
+     .quirks = kUnprotectAnswersIdle | kReadOnlyLetterFalse,
+     .notes = "option-text-says-byte; 1-MiB-parts:option-bytes-512; times-not-known"},
+};
+
+}  // namespace sureflash::proto
