@@ -166,9 +166,7 @@ void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_bas
     chip.flash().load(application_base, application);
   } else if (fill == "noise") {
     Bytes noise(chip.flash().bytes().size());
-    for (std::size_t i = 0; i < noise.size(); ++i) {
-      noise[i] = static_cast<std::uint8_t>(mix64(seed ^ i));
-    }
+    fill_noise(noise, seed);
     chip.flash().load(chip.flash().geometry().base, noise);
   }
 }
