@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include "sureflash/base/text.hpp"
+#include "sureflash/proto/dfuse.hpp"
 #include "sureflash/stm32/option_fields.hpp"
 
 namespace sureflash::update {
@@ -79,6 +80,13 @@ Task<AfterReset> write_option_bytes(const Target& target, Bytes block) {
 Task<AfterReset> remove_read_protection(const Target& target) {
   const Area* flash = target.flash();
   if (flash == nullptr) co_return fail(Error(Errc::NoLayout).in(Stage::Options));
+  const auto read_unprotect = static_cast<std::uint8_t>(proto::DfuSeCommand::ReadUnprotect);
+  if (!target.commands.empty() &&
+      std::ranges::find(target.commands, read_unprotect) == target.commands.end()) {
+    co_return fail(
+        Error(Errc::Unsupported, "its boot loader does not list the command Read Unprotect")
+            .in(Stage::Options));
+  }
   Session session(target, flash->alt_setting);
   co_await session.open();
   co_await session.progress(
