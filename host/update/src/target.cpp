@@ -208,6 +208,15 @@ const Area* Target::area_at(std::uint64_t address) const {
   return it == areas.end() ? nullptr : &*it;
 }
 
+AddressRange Target::present(const Area& area) const {
+  AddressRange range = area.map.bounds();
+  if (&area != flash()) return range;
+  if (chip != nullptr && chip->has(proto::kLayoutSizeWrong))
+    range = range.intersection(chip->flash());
+  if (flash_size) range = range.intersection(AddressRange::sized(range.begin, *flash_size));
+  return range;
+}
+
 std::string Target::title() const {
   std::string s;
   switch (loader) {
