@@ -1,7 +1,7 @@
 // Goal: each quirk that the host acts upon is needed: without it, the same job on the same virtual
 // ROM goes wrong, and never ends in a false "done". Method: a copy of the chip's line with and
 // without the quirk is given as --chip; the ROM keeps its behaviour. (What only the ROM does, and
-// the host bears without being told, is in sim/model/test/st_rom_test.cpp and all_roms_test.cpp.)
+// the host bears without being told, is in sim/model/test/st_rom_test.cpp and every_rom/.)
 
 #include "scenario.hpp"
 
