@@ -10,6 +10,11 @@
 namespace sureflash::scenarios {
 namespace {
 
+/// With a vector table, without which the device refuses it.
+Bytes firmware_of(std::size_t size) {
+  return make_program(0x08000000, size).segments().front().data;
+}
+
 struct Connection {
   explicit Connection(const std::string& spec)
       : device(sim::make_device(spec).value()),
@@ -40,7 +45,7 @@ TEST(Dfu11, FromRunTimeToDfuModeAndThrough) {
     ASSERT_TRUE(target) << message(target.error());
     EXPECT_FALSE(target->descriptors.dfu.dfuse);
     update::Observations seen;
-    const Bytes firmware = noise(10'000, 1);
+    const Bytes firmware = firmware_of(10'000);
     const auto outcome = c.run(update::download(*target, firmware, seen));
     ASSERT_TRUE(outcome) << message(outcome.error());
     EXPECT_TRUE(outcome->proven);
@@ -52,7 +57,7 @@ TEST(Dfu11, ADeviceThatIsNotTolerantIsWrittenButNotProven) {
   const auto target = c.run(update::identify());
   ASSERT_TRUE(target) << message(target.error());
   update::Observations seen;
-  const auto outcome = c.run(update::download(*target, noise(5000, 1), seen));
+  const auto outcome = c.run(update::download(*target, firmware_of(5000), seen));
   ASSERT_TRUE(outcome) << message(outcome.error());
   EXPECT_FALSE(outcome->proven);
 }
