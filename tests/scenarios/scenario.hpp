@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <random>
 
 #include <gtest/gtest.h>
 
@@ -17,7 +16,9 @@ namespace sureflash::scenarios {
 /// A device on a port, opened again and again as a user would run the command again and again.
 class Bench {
  public:
-  explicit Bench(const std::string& spec) {
+  /// `chip`: what the user says it is.
+  explicit Bench(const std::string& spec, const stm32::Chip* chip = nullptr) {
+    identify.chip = chip;
     auto device = sim::make_device(spec);
     if (!device) {
       ADD_FAILURE() << spec << ": " << message(device.error());
@@ -100,12 +101,17 @@ class Bench {
   std::unique_ptr<sim::VirtualDevice> device_;
 };
 
+/// Other noise than that of fill=noise, whatever the seeds.
+inline Bytes noise(std::size_t size, std::uint64_t seed) {
+  Bytes bytes(size);
+  sim::fill_noise(bytes, sim::mix64(~seed));
+  return bytes;
+}
+
 /// A program of `size` bytes at `base` that looks like one: vectors, then noise without blank
 /// blocks.
 inline image::Image make_program(std::uint32_t base, std::size_t size, std::uint64_t seed = 1) {
-  Bytes bytes(size);
-  std::mt19937_64 random(seed);
-  for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>(random());
+  Bytes bytes = noise(size, seed);
   store_le32(bytes, 0, 0x20010000);
   store_le32(bytes, 4, base + 9);
   image::Image image;

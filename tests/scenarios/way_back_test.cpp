@@ -64,13 +64,6 @@ std::vector<Geometry> geometries() {
 
 enum class Version : std::uint8_t { Old, New, NewWithOldEntry };
 
-Bytes noise(std::size_t size, std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  Bytes bytes(size);
-  for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>(random());
-  return bytes;
-}
-
 /// The first bytes: vector table and code, which end in their CRC-32.
 Bytes first_bytes(const Geometry& g, std::uint64_t seed) {
   Bytes bytes = noise(kFirst, seed);

@@ -12,6 +12,7 @@ using proto::StatusReply;
 
 /// A device that announces 0 ms while it is busy would be polled without rest (fwupd waits 5 ms).
 constexpr Duration kPollIntervalMin = 1ms;
+constexpr int kPollShare = 64;
 /// After a stalled poll, at least; doubled each time, so that three of them bridge 28 ms, or 1.75
 /// times what was announced.
 constexpr Duration kAfterStalledPoll = 4ms;
@@ -21,8 +22,10 @@ Duration announced(const StatusReply& reply) {
   return std::chrono::milliseconds(reply.bwPollTimeout_ms);
 }
 
-Duration poll_time(const StatusReply& reply) {
-  return std::max(announced(reply), kPollIntervalMin);
+/// Where nothing is announced, less and less often, as a share of the time that it takes already: a
+/// ROM that hangs (H74x) would be asked ten thousand times.
+Duration poll_time(const StatusReply& reply, Duration waited) {
+  return std::max({announced(reply), kPollIntervalMin, waited / kPollShare});
 }
 
 }  // namespace
@@ -162,7 +165,7 @@ Task<StatusReply> Client::poll_while_busy(StatusReply last, Duration operation_l
       waited += pause;
     }
     last = co_await poll_again(std::max(limits_.transfer, operation_limit - waited), pause);
-    wanted = poll_time(last);
+    wanted = poll_time(last, waited);
   }
   co_return last;
 }
@@ -197,7 +200,8 @@ Task<> Client::to_idle() {
   StatusReply reply;
   Duration patience = limits_.operation;
   for (int attempt = 0; attempt < kIdleAttempts; ++attempt) {
-    reply = co_await get_status();
+    // What another program left busy may stall a question that comes too early, or too late.
+    reply = co_await poll_again(limits_.transfer, {});
     if (reply.bState == DfuState::DfuDnBusy || reply.bState == DfuState::DfuManifest) {
       auto done = co_await caught(poll_while_busy(reply, patience));
       // Still busy: H74x ROMs and ST's middleware can hang there, and come back with two CLRSTATUS
@@ -259,7 +263,7 @@ Task<StatusReply> Client::download(ByteView firmware, std::uint16_t transfer_siz
   StatusReply reply = co_await get_status();
   Duration waited{};
   while (is_busy(reply.bState) && waited < limits_.operation) {
-    const Duration pause = poll_time(reply);
+    const Duration pause = poll_time(reply, waited);
     const Answer answer = co_await step(Wait{std::min(pause, limits_.operation)});
     co_await check(answer, "a wait");
     waited += pause;

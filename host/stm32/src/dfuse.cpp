@@ -18,6 +18,7 @@ constexpr std::size_t kCommandsMax = 64;
 /// least 20 ms.
 constexpr Duration kHeldAtLeast = 10ms;
 constexpr int kHeldPingsToLearn = 2;
+constexpr int kQuickPingsToLearn = 4;
 /// Writes below this may be over before the ping.
 constexpr std::size_t kLongWrite = 1024;
 
@@ -102,8 +103,10 @@ Task<> DfuSe::learn(Duration limit) {
   const Duration took = co_await time_of_last_answer() - began;
   if (!answered && answered.error().code != Errc::Stalled) {
     co_await fail(std::move(answered).error());
-  } else if (!answered || took < kHeldAtLeast) {
+  } else if (!answered || (took < kHeldAtLeast && ++quick_pings_ == kQuickPingsToLearn)) {
     holding_ = Holding::No;
+  } else if (took < kHeldAtLeast) {
+    // Not held, or over already: H7 takes seconds for a sector and 5 ms for a block.
   } else if (++held_pings_ == kHeldPingsToLearn) {
     holding_ = Holding::Yes;
   }
@@ -185,6 +188,20 @@ Task<CommandReport> DfuSe::write(std::uint32_t address, ByteView data) {
 }
 
 Task<> DfuSe::read(std::uint32_t address, ByteSpan out) {
+  if (out.size() % transfer_size_ != 1) {
+    co_await read_blocks(address, out);
+    co_return;
+  }
+  // ROMs upload 2 bytes at least (AN2662): the last one comes with its neighbour, which is in the
+  // same memory, since no memory begins or ends at an odd address.
+  const auto last = static_cast<std::uint32_t>(address + out.size() - 1);
+  if (out.size() > 1) co_await read_blocks(address, out.first(out.size() - 1));
+  std::array<std::uint8_t, 2> pair{};
+  co_await read_blocks(last & ~1U, pair);
+  out.back() = pair[last & 1U];
+}
+
+Task<> DfuSe::read_blocks(std::uint32_t address, ByteSpan out) {
   bool uploading = false;
   for (std::size_t offset = 0; offset < out.size();) {
     const std::size_t size = std::min<std::size_t>(transfer_size_, out.size() - offset);

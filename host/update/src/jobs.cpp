@@ -111,16 +111,20 @@ Task<Outcome> erase_sectors(Session& session, std::vector<AddressRange> sectors,
 
 Task<Outcome> mass_erase(Session& session, const Area& area, Observations& seen) {
   Outcome outcome;
+  const AddressRange all = session.target().present(area);
   const Duration began = co_await time_of_last_answer();
-  co_await session.progress({Progress::Activity::Erasing, 0, area.map.size(), area.map.bounds()});
+  co_await session.progress({Progress::Activity::Erasing, 0, all.size(), all});
   auto report = co_await caught(session.dfuse().mass_erase());
-  if (!report) co_return fail(std::move(report).error().in(Stage::Erase, area.map.bounds()));
+  if (!report) co_return fail(std::move(report).error().in(Stage::Erase, all));
   seen.erase = *report;
-  seen.erased = area.map.bounds();
-  outcome.bytes_erased = area.map.size();
+  seen.erased = all;
+  outcome.bytes_erased = all.size();
   outcome.erase_time = co_await time_of_last_answer() - began;
   std::vector<AddressRange> runs;
-  for (const stm32::SectorRun& run : area.map.runs()) runs.push_back(run.range);
+  for (const stm32::SectorRun& run : area.map.runs()) {
+    const AddressRange part = run.range.intersection(all);
+    if (!part.empty()) runs.push_back(part);
+  }
   co_await prove_blank(session, runs, outcome);
   co_return outcome;
 }
@@ -189,9 +193,10 @@ Task<std::vector<bool>> blank_sectors(const Target& target, const Area& area) {
   std::vector<bool> blank;
   Session session(target, area.alt_setting);
   co_await session.open();
-  const std::uint64_t total = area.map.size();
+  const AddressRange all = target.present(area);
+  const std::uint64_t total = all.size();
   std::uint64_t done = 0;
-  for (const AddressRange& sector : area.map.sectors(area.map.bounds())) {
+  for (const AddressRange& sector : area.map.sectors(all)) {
     co_await session.progress({Progress::Activity::Reading, done, total, sector});
     blank.push_back(!co_await first_not_blank(session, sector));
     done += sector.size();

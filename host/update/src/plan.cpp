@@ -192,7 +192,7 @@ bool wiping_pays(const Target& target, const Area& area, const Plan& plan, const
 void choose(const Target& target, const Area& area, Plan& plan, const PlanOptions& options) {
   const std::vector<AddressRange> touched = plan.erase;
   const Guard guard = find_guard(target, plan);
-  const std::vector<AddressRange> all = area.map.sectors(area.map.bounds());
+  const std::vector<AddressRange> all = area.map.sectors(target.present(area));
   const bool all_blank = options.survey && options.survey->blank == touched && !options.new_chip;
   const Plan untouched = plan;
   Plan wiping = plan;

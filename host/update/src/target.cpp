@@ -241,6 +241,15 @@ std::string_view Target::clone_maker() const {
   }
 }
 
+AddressRange Target::present(const Area& area) const {
+  AddressRange range = area.map.bounds();
+  if (&area != flash()) return range;
+  if (chip != nullptr && chip->has(proto::kLayoutSizeWrong))
+    range = range.intersection(chip->flash());
+  if (flash_size) range = range.intersection(AddressRange::sized(range.begin, *flash_size));
+  return range;
+}
+
 std::string Target::title() const {
   std::string s;
   switch (loader) {

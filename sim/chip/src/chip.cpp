@@ -196,9 +196,7 @@ std::size_t Chip::secure_sector_by_options() const {
 
 void Chip::power_cycle() {
   operations_.restore_power();
-  for (std::size_t i = 0; i < ram_.size(); ++i) {
-    ram_[i] = static_cast<std::uint8_t>(mix64(seed_ ^ i / 8) >> 8 * (i % 8));
-  }
+  fill_noise(ram_, seed_);
   reset();
 }
 

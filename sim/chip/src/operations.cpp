@@ -33,4 +33,17 @@ std::uint64_t FlashOperations::random(std::uint64_t index) const {
   return mix64(mix64(seed_ ^ mix64(count())) + index);
 }
 
+void fill_noise(ByteSpan bytes, std::uint64_t seed) {
+  // Eight bytes of each number: tests of every line fill gigabytes.
+  std::size_t i = 0;
+  for (; i + 8 <= bytes.size(); i += 8) {
+    const std::uint64_t bits = mix64(seed ^ i / 8);
+    store_le32(bytes, i, static_cast<std::uint32_t>(bits));
+    store_le32(bytes, i + 4, static_cast<std::uint32_t>(bits >> 32));
+  }
+  for (std::uint64_t bits = mix64(seed ^ i / 8); i < bytes.size(); ++i, bits >>= 8) {
+    bytes[i] = static_cast<std::uint8_t>(bits);
+  }
+}
+
 }  // namespace sureflash::sim

@@ -286,5 +286,17 @@ TEST(FlashTimes, LargerSectorsTakeLongerWhereTheDataSheetSaysSo) {
   EXPECT_EQ(flash.erase_sector(0x08020000).duration, 2us + 128 * 2us);
 }
 
+// The first outputs of the reference implementation of SplitMix64 for seed 0 begin with
+// 0xE220A8397B1DCDAF (Vigna, prng.di.unimi.it/splitmix64.c): noise is the same on every machine.
+TEST(Noise, IsTheReferenceGeneratorLowestByteFirst) {
+  Bytes noise(11);
+  fill_noise(noise, 0);
+  const Bytes first{0xAF, 0xCD, 0x1D, 0x7B, 0x39, 0xA8, 0x20, 0xE2};
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), noise.begin()));
+  Bytes shorter(9);
+  fill_noise(shorter, 0);
+  EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), noise.begin())) << "whatever the length";
+}
+
 }  // namespace
 }  // namespace sureflash::sim

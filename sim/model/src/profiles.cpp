@@ -23,7 +23,6 @@ constexpr Duration kFirmwareStartup = 20ms;
 constexpr Duration kStartupAssumed = 300ms;
 constexpr std::uint32_t kFlashBase = 0x08000000;
 constexpr std::uint32_t kPlainApplicationBase = 0x08002000;
-constexpr std::uint32_t kRamEnd = 0x20010000;
 
 /// "0-3;8": calls `each` with every sector.
 template <class Each>
@@ -55,11 +54,11 @@ Result<std::uint32_t> parse_wrp(std::string_view text, const ChipDescription& ch
 }
 
 /// Something that looks like firmware: a vector table that could start, then noise.
-Bytes plausible_application(std::uint32_t base, std::uint64_t seed) {
+Bytes plausible_application(std::uint32_t base, std::uint64_t ram_end, std::uint64_t seed) {
   constexpr std::size_t kVectors = 84;  // STM32F105: 16 + 68
   constexpr std::size_t kSize = 8192;
   Bytes image;
-  append_le32(image, kRamEnd);
+  append_le32(image, static_cast<std::uint32_t>(ram_end));
   for (std::size_t i = 1; i < kVectors; ++i) {
     append_le32(image, base + static_cast<std::uint32_t>(4 * kVectors + 8 * i) + 1);
   }
@@ -72,15 +71,13 @@ Bytes plausible_application(std::uint32_t base, std::uint64_t seed) {
 void fill_flash(Chip& chip, std::string_view fill, std::uint32_t application_base,
                 std::uint64_t seed) {
   if (fill == "app" || fill == "interrupted") {
-    Bytes application = plausible_application(application_base, seed);
+    Bytes application = plausible_application(application_base, chip.description().ram.end, seed);
     // As an update that writes the reset vector last leaves it.
     if (fill == "interrupted") std::fill_n(application.begin(), 8, std::uint8_t{0xFF});
     chip.flash().load(application_base, application);
   } else if (fill == "noise") {
     Bytes noise(chip.flash().bytes().size());
-    for (std::size_t i = 0; i < noise.size(); ++i) {
-      noise[i] = static_cast<std::uint8_t>(mix64(seed ^ i));
-    }
+    fill_noise(noise, seed);
     chip.flash().load(chip.flash().geometry().base, noise);
   }
 }

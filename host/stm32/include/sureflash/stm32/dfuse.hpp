@@ -90,6 +90,8 @@ class DfuSe {
   Task<proto::StatusReply> finish(proto::StatusReply started, Duration limit, Work work);
   Task<> learn(Duration limit);
   Task<> explain_stall(Error& stall);
+  /// As read(); the last block has not just one byte.
+  Task<> read_blocks(std::uint32_t address, ByteSpan out);
   /// wBlockNum that reaches `address` from the pointer, if one does.
   std::optional<std::uint16_t> block_for(std::uint32_t address, std::size_t size) const;
   /// Brings the device to dfuIDLE unless it is known to be there.
@@ -106,6 +108,7 @@ class DfuSe {
   enum class Holding : std::uint8_t { Unknown, Yes, No };
   Holding holding_ = Holding::Unknown;
   int held_pings_ = 0;
+  int quick_pings_ = 0;
 };
 
 }  // namespace sureflash::stm32

@@ -104,7 +104,7 @@ struct Started {
 Task<Started> start_and_watch(const Target& target, std::uint32_t address,
                               Duration watch = kWatchTime);
 
-/// Which sectors are blank. One flag for each sector of the area, in rising order.
+/// Which sectors are blank. One flag for each sector that there is of the area, in rising order.
 Task<std::vector<bool>> blank_sectors(const Target& target, const Area& area);
 
 }  // namespace sureflash::update

@@ -77,6 +77,9 @@ struct Target {
   /// The area with the flash that programs start from; nullptr: the device shows none.
   const Area* flash() const;
   const Area* area_at(std::uint64_t address) const;
+  /// What there is of an area: the layout of flash is that of the largest chip of a line, and with
+  /// some ROMs (kLayoutSizeWrong) of one that does not exist.
+  AddressRange present(const Area& area) const;
   /// Address and length of writes are multiples of this: the largest that any possible chip needs.
   std::uint32_t write_unit() const;
   /// What erased bytes read: 0xFF unless all possible chips agree on another value.

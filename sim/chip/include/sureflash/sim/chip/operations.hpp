@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "sureflash/base/bytes.hpp"
+
 namespace sureflash::sim {
 
 /// What goes wrong with one flash operation.
@@ -63,5 +65,8 @@ constexpr std::uint64_t mix64(std::uint64_t x) {
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   return x ^ (x >> 31);
 }
+
+/// Fills `bytes` with what depends on the seed only.
+void fill_noise(ByteSpan bytes, std::uint64_t seed);
 
 }  // namespace sureflash::sim

@@ -74,6 +74,8 @@ class VirtualDevice final : private Firmware {
 
   /// The device as a host sees it.
   UsbDevice& usb() { return faulty_ ? static_cast<UsbDevice&>(*faulty_) : port_; }
+  /// Control transfers so far, as fault= counts them; 0 without a fault that counts them.
+  std::uint64_t transfer_count() const { return faulty_ ? faulty_->transfer_count() : 0; }
   Chip& chip() { return *parts_.chip; }
   const Chip& chip() const { return *parts_.chip; }
   ClockChoice clock() const { return parts_.clock; }
