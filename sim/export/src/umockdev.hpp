@@ -21,9 +21,6 @@ enum class Command : unsigned long {
   Write = 8,     ///< from the program
 };
 
-/// As the result of Done: the preloaded library shall do the real system call.
-inline constexpr long kUnhandled = -100;
-
 struct Request {
   Command command;
   unsigned long first;

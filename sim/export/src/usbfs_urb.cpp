@@ -52,6 +52,12 @@ UsbfsFile::~UsbfsFile() {
   if (blocking_ && node_->port_ != nullptr) node_->port_->cancel(*blocking_);
 }
 
+bool UsbfsFile::ready() const {
+  if (node_->port_ == nullptr) return true;
+  const Duration now = node_->port_->wall();
+  return std::ranges::any_of(urbs_, [&](const Urb& urb) { return urb.transfer->due <= now; });
+}
+
 std::optional<Duration> UsbfsFile::next_due() const {
   std::optional<Duration> next;
   for (const Urb& urb : urbs_) next = std::min(next.value_or(Duration::max()), urb.transfer->due);
