@@ -42,11 +42,14 @@ class Channel final : public ClientMemory {
   bool write(std::uint64_t address, ByteView from) override;
 
  private:
-  bool send(Command command, unsigned long first, unsigned long second);
+  void put(Command command, unsigned long first, unsigned long second);
+  bool flush();
   bool send_all(const void* data, std::size_t size);
   bool receive_all(void* data, std::size_t size);
 
   Descriptor socket_;
+  /// What the program need not answer goes out together with what it waits for: it is woken once.
+  Bytes pending_;
 };
 
 /// Exit status of a process that runs `ask_for_capabilities`; 0: understood.
