@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
 
 #include "profile_keys.hpp"
 
@@ -12,6 +11,7 @@
 #include "sureflash/sim/model/cube_dfu.hpp"
 #include "sureflash/sim/model/dfuse_rom.hpp"
 #include "sureflash/sim/model/plain_dfu.hpp"
+#include "sureflash/sim/model/settings.hpp"
 
 namespace sureflash::sim {
 namespace {
@@ -24,95 +24,6 @@ constexpr Duration kStartupAssumed = 300ms;
 constexpr std::uint32_t kFlashBase = 0x08000000;
 constexpr std::uint32_t kPlainApplicationBase = 0x08002000;
 constexpr std::uint32_t kRamEnd = 0x20010000;
-
-/// key=value, checked against what the profile knows; values of closed sets are checked as well.
-class Settings {
- public:
-  static Result<Settings> parse(const ProfileHelp& profile, std::string_view text);
-
-  std::string_view get(std::string_view key) const {
-    const auto found = values_.find(key);
-    return found == values_.end() ? help(key)->default_value : found->second;
-  }
-  bool has(std::string_view key) const { return values_.contains(key); }
-  bool on(std::string_view key) const { return get(key) == "1"; }
-  bool is(std::string_view key, std::string_view value) const { return get(key) == value; }
-
- private:
-  explicit Settings(const ProfileHelp& profile) : profile_(&profile) {}
-
-  const KeyHelp* help(std::string_view key) const {
-    for (const auto keys : {profile_->keys, common_keys()}) {
-      const auto found = std::ranges::find(keys, key, &KeyHelp::name);
-      if (found != keys.end()) return &*found;
-    }
-    return nullptr;
-  }
-  Result<void> add(std::string_view item);
-
-  const ProfileHelp* profile_;
-  std::map<std::string_view, std::string_view, std::less<>> values_;
-};
-
-std::string names(std::span<const KeyHelp> keys) {
-  std::string list;
-  for (const KeyHelp& key : keys) list += " " + std::string(key.name);
-  return list;
-}
-
-/// Lower-case words and numbers joined by '|' are a closed set; upper case stands for anything.
-bool allowed(std::string_view values, std::string_view value) {
-  for (;;) {
-    const std::size_t bar = values.find('|');
-    const std::string_view one = values.substr(0, bar);
-    if (one == value || std::ranges::any_of(one, [](char c) { return c >= 'A' && c <= 'Z'; })) {
-      return true;
-    }
-    if (bar == std::string_view::npos) return false;
-    values.remove_prefix(bar + 1);
-  }
-}
-
-Result<std::uint64_t> number(std::string_view key, std::string_view text, std::uint64_t max) {
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > max) {
-    return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
-                                      ": want a number of at most " + decimal(max));
-  }
-  return value;
-}
-
-Result<void> Settings::add(std::string_view item) {
-  const std::size_t equals = item.find('=');
-  const std::string_view key = item.substr(0, equals);
-  const KeyHelp* known = help(key);
-  if (known == nullptr || equals == std::string_view::npos) {
-    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': want key=value; keys of " +
-                                      std::string(profile_->name) + ":" + names(profile_->keys) +
-                                      "; of all:" + names(common_keys()));
-  }
-  const std::string_view value = item.substr(equals + 1);
-  if (!allowed(known->values, value)) {
-    return fail(Errc::DeviceSpec, "'" + std::string(item) + "': " + std::string(key) + " is " +
-                                      std::string(known->values));
-  }
-  if (!values_.emplace(key, value).second) {
-    return fail(Errc::DeviceSpec, "'" + std::string(key) + "' is given twice");
-  }
-  return {};
-}
-
-Result<Settings> Settings::parse(const ProfileHelp& profile, std::string_view text) {
-  Settings settings(profile);
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    TRY(settings.add(text.substr(0, comma)));
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  return settings;
-}
 
 /// "0-3;8": calls `each` with every sector.
 template <class Each>
@@ -570,15 +481,13 @@ std::span<const KeyHelp> common_keys() {
 }
 
 Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
-  const std::size_t comma = spec.find(',');
-  std::string_view name = spec.substr(0, comma);
+  std::string_view name = spec.substr(0, spec.find(','));
+  const std::string_view keys = spec.substr(name.size());
   const proto::ChipData* chip = find_chip_data(name);
   if (chip != nullptr) name = chip->name;
   const auto profile = std::ranges::find(kProfiles, name, &ProfileHelp::name);
-  const std::string_view rest = comma == std::string_view::npos ? "" : spec.substr(comma + 1);
   if (profile == std::end(kProfiles) && chip != nullptr) {
-    const ProfileHelp help{name, chip->title, kChipKeys};
-    TRY_ASSIGN(const Settings settings, Settings::parse(help, rest));
+    TRY_ASSIGN(const Settings settings, Settings::parse(name, kChipKeys, kCommonKeys, keys));
     TRY_ASSIGN(auto parts, st_chip_rom(*chip, settings));
     return std::make_unique<VirtualDevice>(std::move(parts));
   }
@@ -588,7 +497,7 @@ Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
     for (const std::string_view n : chip_profiles()) list += " " + std::string(n);
     return fail(Errc::DeviceSpec, "no profile '" + std::string(name) + "'; there are:" + list);
   }
-  TRY_ASSIGN(const Settings settings, Settings::parse(*profile, rest));
+  TRY_ASSIGN(const Settings settings, Settings::parse(name, profile->keys, kCommonKeys, keys));
   TRY_ASSIGN(auto parts, kMakers[profile - std::begin(kProfiles)](settings));
   return std::make_unique<VirtualDevice>(std::move(parts));
 }
