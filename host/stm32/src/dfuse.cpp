@@ -102,8 +102,7 @@ Task<> DfuSe::learn(Duration limit) {
   const Duration took = co_await time_of_last_answer() - began;
   if (!answered && answered.error().code != Errc::Stalled) {
     co_await fail(std::move(answered).error());
-  }
-  if (!answered || took < kHeldAtLeast) {
+  } else if (!answered || took < kHeldAtLeast) {
     holding_ = Holding::No;
   } else if (++held_pings_ == kHeldPingsToLearn) {
     holding_ = Holding::Yes;

@@ -5,11 +5,14 @@ namespace sureflash::update {
 Task<> FlashAccess::erase(AddressRange sector) {
   const auto begin = static_cast<std::uint32_t>(sector.begin);
   auto report = co_await caught(session_->dfuse().erase_sector(begin));
-  if (!report && co_await is_only_stuck(report.error(), sector)) co_return;
-  if (!report) co_await fail(std::move(report).error().in(Stage::Erase, sector));
-  if (seen_->erase) co_return;
-  seen_->erase = *report;
-  seen_->erased = sector;
+  if (!report) {
+    Error error = std::move(report).error();
+    if (co_await is_only_stuck(error, sector)) co_return;
+    co_await fail(std::move(error).in(Stage::Erase, sector));
+  } else if (!seen_->erase) {
+    seen_->erase = *report;
+    seen_->erased = sector;
+  }
 }
 
 Task<bool> FlashAccess::is_only_stuck(const Error& error, AddressRange sector) {
@@ -22,10 +25,12 @@ Task<bool> FlashAccess::is_only_stuck(const Error& error, AddressRange sector) {
 Task<> FlashAccess::write(AddressRange block, ByteView bytes) {
   const auto begin = static_cast<std::uint32_t>(block.begin);
   auto report = co_await caught(session_->dfuse().write(begin, bytes));
-  if (!report) co_await fail(std::move(report).error().in(Stage::Program, block));
-  if (seen_->write) co_return;
-  seen_->write = *report;
-  seen_->written = block;
+  if (!report) {
+    co_await fail(std::move(report).error().in(Stage::Program, block));
+  } else if (!seen_->write) {
+    seen_->write = *report;
+    seen_->written = block;
+  }
 }
 
 Task<std::optional<Bytes>> FlashAccess::try_read(AddressRange range) {
