@@ -129,6 +129,17 @@ TEST(Waiting, AHoldingRomIsPolledAtOnce) {
   EXPECT_LT(holds.took * 10, answers.took * 6);
 }
 
+TEST(Waiting, AHoldingRomIsKnownByItsErasesWhereWritesAreShort) {
+  // 2 KiB word by word take 8 ms: over before the first question is answered.
+  const auto image = make_program(kBase, 128 * 1024);
+  Bench holds("stm32f405,fill=noise,poll=100");
+  ASSERT_TRUE(holds.program(image, {.width = stm32::ProgramWidth::Word}));
+  Bench answers("stm32f405,fill=noise,poll=100,held=0");
+  ASSERT_TRUE(answers.program(image, {.width = stm32::ProgramWidth::Word}));
+  EXPECT_GT(answers.took, 64 * 100ms) << "bwPollTimeout is honoured";
+  EXPECT_LT(holds.took * 2, answers.took);
+}
+
 TEST(Waiting, AStrictDeviceIsNeverStalled) {
   for (const char* poll : {"20", "100", "datasheet", "0"}) {
     SCOPED_TRACE(poll);
