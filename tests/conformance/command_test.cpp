@@ -228,7 +228,11 @@ TEST_F(Command, MissingPermissionNamesTheNodeAndTheWayOut) {
   fs::permissions(folder_, fs::perms{0755});
   fs::permissions(folder_ / "t", fs::perms{0777});
   fs::permissions(folder_ / "t/ioctl/dev/bus/usb/001/002", fs::perms{0777});
-  fs::permissions(folder_ / "t/dev/bus/usb/001/002", fs::perms::none);
+  // Other users cannot even see that there is a node in a testbed; so here is one that they can.
+  const fs::path node = folder_ / "t/dev/bus/usb/001/002";
+  fs::remove(node);
+  std::ofstream(node).close();
+  fs::permissions(node, fs::perms::none);
   fs::copy_file(binary(), folder_ / "sureflash");
   constexpr unsigned kNobody = 65534;
   const std::string as_nobody =

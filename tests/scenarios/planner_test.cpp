@@ -49,6 +49,17 @@ TEST(Planner, TheFlashSizeRegisterGoesBeforeTheLayout) {
   EXPECT_TRUE(bench.program(make_program(kBase, 64 * 1024)));
 }
 
+TEST(Waiting, AHoldingRomIsKnownByItsErasesWhereWritesAreShort) {
+  // 2 KiB word by word take 8 ms: over before the first question is answered.
+  const auto image = make_program(kBase, 128 * 1024);
+  Bench holds("stm32f405,fill=noise,poll=100");
+  ASSERT_TRUE(holds.program(image, {.width = stm32::ProgramWidth::Word}));
+  Bench answers("stm32f405,fill=noise,poll=100,held=0");
+  ASSERT_TRUE(answers.program(image, {.width = stm32::ProgramWidth::Word}));
+  EXPECT_GT(answers.took, 64 * 100ms) << "bwPollTimeout is honoured";
+  EXPECT_LT(holds.took * 2, answers.took);
+}
+
 TEST(Identify, ACandidateIsNeverCalledCertain) {
   const auto title = [](const char* spec) {
     Bench bench(spec);

@@ -18,7 +18,7 @@ constexpr std::size_t kCommandsMax = 64;
 /// least 20 ms.
 constexpr Duration kHeldAtLeast = 10ms;
 constexpr int kHeldPingsToLearn = 2;
-constexpr int kQuickPingsToLearn = 4;
+constexpr int kQuickWritesToLearn = 4;
 /// Writes below this may be over before the ping.
 constexpr std::size_t kLongWrite = 1024;
 
@@ -97,16 +97,16 @@ Task<CommandReport> DfuSe::execute(std::uint16_t wBlockNum, ByteView data, Durat
   co_return CommandReport{std::chrono::milliseconds(started.bwPollTimeout_ms), ended - began};
 }
 
-Task<> DfuSe::learn(Duration limit) {
+Task<> DfuSe::learn(Duration limit, Work work) {
   const Duration began = co_await time_of_last_answer();
   auto answered = co_await caught(client_->ping(limit));
   const Duration took = co_await time_of_last_answer() - began;
   if (!answered && answered.error().code != Errc::Stalled) {
     co_await fail(std::move(answered).error());
-  } else if (!answered || (took < kHeldAtLeast && ++quick_pings_ == kQuickPingsToLearn)) {
+  } else if (!answered) {
     holding_ = Holding::No;
   } else if (took < kHeldAtLeast) {
-    // Not held, or over already: H7 takes seconds for a sector and 5 ms for a block.
+    if (work == Work::Erase || ++quick_pings_ == kQuickWritesToLearn) holding_ = Holding::No;
   } else if (++held_pings_ == kHeldPingsToLearn) {
     holding_ = Holding::Yes;
   }
@@ -114,9 +114,9 @@ Task<> DfuSe::learn(Duration limit) {
 
 Task<StatusReply> DfuSe::finish(StatusReply started, Duration limit, Work work) {
   const bool busy = dfu::is_busy(started.bState);
-  const bool worth_it =
-      work == Work::Long && std::chrono::milliseconds(started.bwPollTimeout_ms) >= 2 * kHeldAtLeast;
-  if (busy && worth_it && holding_ == Holding::Unknown) co_await learn(limit);
+  const bool worth_it = work != Work::Short &&
+                        std::chrono::milliseconds(started.bwPollTimeout_ms) >= 2 * kHeldAtLeast;
+  if (busy && worth_it && holding_ == Holding::Unknown) co_await learn(limit, work);
   if (busy && holding_ == Holding::Yes) {
     started = co_await client_->get_status(std::max(limit, client_->limits().transfer));
     // It answered before it was done: it does not hold after all.
@@ -146,13 +146,13 @@ Task<CommandReport> DfuSe::set_address(std::uint32_t address) {
 Task<CommandReport> DfuSe::erase_sector(std::uint32_t address) {
   pointer_.reset();
   const auto bytes = command(DfuSeCommand::Erase, address);
-  co_return co_await execute(proto::kCommandBlock, bytes, limits_.sector_erase, Work::Long);
+  co_return co_await execute(proto::kCommandBlock, bytes, limits_.sector_erase, Work::Erase);
 }
 
 Task<CommandReport> DfuSe::mass_erase() {
   pointer_.reset();
   const std::array bytes{static_cast<std::uint8_t>(DfuSeCommand::Erase)};
-  co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase, Work::Long);
+  co_return co_await execute(proto::kCommandBlock, bytes, limits_.mass_erase, Work::Erase);
 }
 
 Task<StatusReply> DfuSe::read_unprotect() {
@@ -174,7 +174,7 @@ std::optional<std::uint16_t> DfuSe::block_for(std::uint32_t address, std::size_t
 
 Task<CommandReport> DfuSe::write(std::uint32_t address, ByteView data) {
   if (!block_for(address, data.size())) co_await set_address(address);
-  const Work work = data.size() >= kLongWrite ? Work::Long : Work::Short;
+  const Work work = data.size() >= kLongWrite ? Work::Write : Work::Short;
   auto report =
       co_await caught(execute(*block_for(address, data.size()), data, limits_.write, work));
   if (!report) {

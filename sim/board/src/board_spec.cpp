@@ -1,8 +1,6 @@
 #include "sureflash/sim/board/board_spec.hpp"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "sureflash/base/text.hpp"
 
@@ -31,84 +29,41 @@ constexpr auto kKeys = std::to_array<KeyHelp>({
     {"seed", "N", "0", "unique id, noise, and whatever is left to chance"},
 });
 
-std::string all_keys() {
-  std::string text;
-  for (const KeyHelp& key : kKeys) text += " " + std::string(key.name);
-  return text;
+F105RomVersion rom_version(const Settings& settings) {
+  if (settings.is("rom", "2.0")) return F105RomVersion::V2_0;
+  if (settings.is("rom", "2.1")) return F105RomVersion::V2_1;
+  return F105RomVersion::V2_2;
 }
 
-/// A value of one of its words: "0|1". Upper case stands for anything.
-bool allowed(std::string_view words, std::string_view value) {
-  for (;;) {
-    const std::size_t bar = words.find('|');
-    const std::string_view word = words.substr(0, bar);
-    if (word == value || (!word.empty() && word[0] >= 'A' && word[0] <= 'Z')) return true;
-    if (bar == std::string_view::npos) return false;
-    words.remove_prefix(bar + 1);
-  }
+TimeChoice flash_time(const Settings& settings) {
+  if (settings.is("times", "min")) return TimeChoice::Min;
+  if (settings.is("times", "max")) return TimeChoice::Max;
+  return TimeChoice::Typical;
 }
 
-/// Digits, with k or M behind them.
-Result<std::uint64_t> number(std::string_view key, std::string_view text, std::uint64_t max) {
-  std::string_view digits = text;
-  std::uint64_t unit = 1;
-  if (digits.ends_with('M')) unit = 1'000'000;
-  if (digits.ends_with('k')) unit = 1'000;
-  if (unit != 1) digits.remove_suffix(1);
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  const bool whole = error == std::errc() && end == digits.data() + digits.size();
-  if (whole && value <= max / unit) return value * unit;
-  return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
-                                    ": want a number of at most " + decimal(max));
-}
-
-Result<void> apply(BoardSpec& spec, std::string_view key, std::string_view value) {
-  BoardOptions& o = spec.options;
-  const bool on = value == "1";
-  if (key == "vbus") o.vbus = on;
-  if (key == "boot0") o.boot0 = on;
-  if (key == "boot1") o.boot1 = on;
-  if (key == "rom-sets-vtor") o.rom_sets_vtor = on;
-  if (key == "rom-leaves-vtor") o.rom_leaves_vtor = on;
-  if (key == "session") o.otg.session_without_sensing = value == "assumed";
-  if (key == "reset-clears-address") o.otg.reset_clears_address = on;
-  if (key == "reserved-pllmul") o.reserved_pllmul_multiplies = value == "multiplies";
-  if (key == "late-faults") o.imprecise_store_faults = on;
-  if (key == "state") spec.state_file = value;
-  if (key == "clock") spec.clock = value == "real" ? ClockChoice::Real : ClockChoice::Virtual;
-  if (key == "rom") {
-    o.rom = value == "2.0"   ? F105RomVersion::V2_0
-            : value == "2.1" ? F105RomVersion::V2_1
-                             : F105RomVersion::V2_2;
+Result<BoardOptions> options_of(const Settings& settings) {
+  BoardOptions o;
+  o.vbus = settings.on("vbus");
+  o.boot0 = settings.on("boot0");
+  o.boot1 = settings.on("boot1");
+  o.rom = rom_version(settings);
+  o.rom_sets_vtor = settings.on("rom-sets-vtor");
+  o.rom_leaves_vtor = settings.on("rom-leaves-vtor");
+  o.otg.session_without_sensing = settings.is("session", "assumed");
+  o.otg.reset_clears_address = settings.on("reset-clears-address");
+  o.reserved_pllmul_multiplies = settings.is("reserved-pllmul", "multiplies");
+  o.imprecise_store_faults = settings.on("late-faults");
+  o.flash_time = flash_time(settings);
+  constexpr std::uint64_t kHseMax = 50'000'000;  // with HSEBYP (data sheet)
+  TRY_ASSIGN(const std::uint64_t hz, number("hse", settings.get("hse"), kHseMax));
+  o.hse_hz = static_cast<std::uint32_t>(hz);
+  TRY_ASSIGN(const std::uint64_t kib, number("flash", settings.get("flash"), 256));
+  if (kib != 64 && kib != 128 && kib != 256) {
+    return fail(Errc::DeviceSpec, "flash=" + decimal(kib) + ": 64, 128 or 256");
   }
-  if (key == "times") {
-    o.flash_time = value == "min"   ? TimeChoice::Min
-                   : value == "max" ? TimeChoice::Max
-                                    : TimeChoice::Typical;
-  }
-  if (key == "hse") {
-    constexpr std::uint64_t kHseMax = 50'000'000;  // with HSEBYP (data sheet)
-    TRY_ASSIGN(const std::uint64_t hz, number(key, value, kHseMax));
-    o.hse_hz = static_cast<std::uint32_t>(hz);
-  }
-  if (key == "flash") {
-    TRY_ASSIGN(const std::uint64_t kib, number(key, value, 256));
-    if (kib != 64 && kib != 128 && kib != 256) {
-      return fail(Errc::DeviceSpec, "flash=" + std::string(value) + ": 64, 128 or 256");
-    }
-    o.flash_kib = static_cast<std::uint32_t>(kib);
-  }
-  if (key == "cut-cycle") {
-    TRY_ASSIGN(spec.cut_at_cycle, number(key, value, ~std::uint64_t{0}));
-  }
-  if (key == "cut-flash") {
-    TRY_ASSIGN(spec.cut_at_flash_operation, number(key, value, ~std::uint64_t{0}));
-  }
-  if (key == "seed") {
-    TRY_ASSIGN(o.seed, number(key, value, ~std::uint64_t{0}));
-  }
-  return {};
+  o.flash_kib = static_cast<std::uint32_t>(kib);
+  TRY_ASSIGN(o.seed, number("seed", settings.get("seed"), ~std::uint64_t{0}));
+  return o;
 }
 
 }  // namespace
@@ -119,24 +74,19 @@ std::span<const KeyHelp> board_keys() {
 
 Result<BoardSpec> parse_board(std::string_view text) {
   BoardSpec spec;
-  const std::size_t comma = text.find(',');
-  spec.firmware = text.substr(0, comma);
-  while (text.find(',') != std::string_view::npos) {
-    text.remove_prefix(text.find(',') + 1);
-    const std::string_view item = text.substr(0, text.find(','));
-    const std::size_t equals = item.find('=');
-    const std::string_view key = item.substr(0, equals);
-    const auto known = std::ranges::find(kKeys, key, &KeyHelp::name);
-    if (known == kKeys.end() || equals == std::string_view::npos) {
-      return fail(Errc::DeviceSpec,
-                  "\"" + std::string(item) + "\": a board knows, as key=value," + all_keys());
-    }
-    const std::string_view value = item.substr(equals + 1);
-    if (!allowed(known->values, value)) {
-      return fail(Errc::DeviceSpec, std::string(item) + ": want " + std::string(key) + "=" +
-                                        std::string(known->values));
-    }
-    TRY(apply(spec, key, value));
+  spec.firmware = text.substr(0, text.find(','));
+  TRY_ASSIGN(const Settings settings,
+             Settings::parse("a board", kKeys, {}, text.substr(spec.firmware.size())));
+  TRY_ASSIGN(spec.options, options_of(settings));
+  spec.state_file = settings.get("state");
+  spec.clock = settings.is("clock", "real") ? ClockChoice::Real : ClockChoice::Virtual;
+  if (settings.has("cut-cycle")) {
+    TRY_ASSIGN(spec.cut_at_cycle,
+               number("cut-cycle", settings.get("cut-cycle"), ~std::uint64_t{0}));
+  }
+  if (settings.has("cut-flash")) {
+    TRY_ASSIGN(spec.cut_at_flash_operation,
+               number("cut-flash", settings.get("cut-flash"), ~std::uint64_t{0}));
   }
   return spec;
 }

@@ -148,8 +148,8 @@ TEST(BoardSpec, SaysWhatItKnows) {
   EXPECT_EQ(spec->options.hse_hz, 8'000'000U);
   EXPECT_EQ(spec->options.rom, F105RomVersion::V2_0);
   EXPECT_EQ(spec->cut_at_cycle, 7U);
-  for (const char* wrong : {"a,", "a,vbus", "a,vbus=2", "a,hse=8X", "a,hse=99M", "a,flash=100",
-                            "a,seed=-1", "a,nonsense=1", "a,hse=", "a,rom=3.0"}) {
+  for (const char* wrong : {"a,", "a,vbus", "a,vbus=2", "a,hse=8X", "a,vbus=0,vbus=0", "a,hse=99M",
+                            "a,flash=100", "a,seed=-1", "a,nonsense=1", "a,hse=", "a,rom=3.0"}) {
     const auto refused = parse_board(wrong);
     ASSERT_FALSE(refused.has_value()) << wrong;
     EXPECT_EQ(refused.error().code, Errc::DeviceSpec);

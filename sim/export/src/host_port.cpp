@@ -40,6 +40,12 @@ Duration monotonic_clock() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
+Bytes Identity::descriptors() const {
+  Bytes all = device_descriptor;
+  all.insert(all.end(), configuration.begin(), configuration.end());
+  return all;
+}
+
 HostPort::HostPort(UsbDevice& device, Pace pace, WallClock wall)
     : device_(&device), pace_(pace), wall_(std::move(wall)), offset_(device.now() - wall_()) {}
 

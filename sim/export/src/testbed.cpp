@@ -7,9 +7,8 @@
 #include <cstdio>
 #include <poll.h>
 
+#include "node_queue.hpp"
 #include "umockdev.hpp"
-#include <linux/usbdevice_fs.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -29,23 +28,31 @@ constexpr std::uint8_t kDeviceNumberMax = 127;
 /// One open() of a node by one program.
 class Testbed::Connection {
  public:
-  Connection(Testbed& testbed, Descriptor socket, std::shared_ptr<UsbfsNode> node)
-      : testbed_(&testbed), channel_(std::move(socket)), file_(std::move(node)) {
-    testbed_->loop_->watch(channel_.descriptor(), POLLIN, [this](short) { on_readable(); });
+  Connection(Loop& loop, Descriptor socket, std::shared_ptr<UsbfsNode> node,
+             std::shared_ptr<NodeQueue> queue)
+      : loop_(&loop),
+        channel_(std::move(socket)),
+        file_(std::move(node)),
+        queue_(std::move(queue)) {
+    loop_->watch(channel_.descriptor(), POLLIN, [this](short) { on_readable(); });
   }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection() { testbed_->loop_->unwatch(channel_.descriptor()); }
+  ~Connection() {
+    loop_->unwatch(channel_.descriptor());
+    if (raised_) queue_->lower();
+  }
 
   bool closed() const { return closed_; }
   /// Answers what has become due. @returns when to be called again.
   Duration tick(Duration now) {
-    if (blocked_) ask_again(now);
+    if (blocked_) ask_again();
     if (answer_ && answer_->due <= now) finish(*std::exchange(answer_, std::nullopt));
-    if (blocked_) {
-      return std::min(blocked_->give_up, file_.next_due().value_or(Duration::max())) - now;
-    }
-    return answer_ ? answer_->due - now : Duration::max();
+    tell_poll();
+    Duration sleep = Duration::max();
+    if (answer_) sleep = answer_->due - now;
+    if (!raised_) sleep = std::min(sleep, file_.next_due().value_or(Duration::max()) - now);
+    return sleep;
   }
 
  private:
@@ -53,7 +60,6 @@ class Testbed::Connection {
   struct Blocked {
     std::uint32_t request;
     std::uint64_t argument;
-    Duration give_up;
   };
 
   void on_readable() {
@@ -62,32 +68,22 @@ class Testbed::Connection {
       closed_ = true;
       return;
     }
-    if (request->command != umockdev::Command::Ioctl) {
-      // read() and write() of the node go to the file.
-      finish({umockdev::kUnhandled, 0, {}});
-      return;
+    switch (request->command) {
+      case umockdev::Command::Read:
+        return finish(file_.read(request->first, request->second, channel_));
+      case umockdev::Command::Write:
+        // devio.c has no write().
+        return finish({-1, EINVAL});
+      default:
+        break;
     }
-    const auto code = static_cast<std::uint32_t>(request->first);
-    const IoctlResult result = file_.ioctl(code, request->second, channel_);
-    if (result.blocks) {
-      blocked_ = {code, request->second, Duration::max()};
-    } else if (result.error == EAGAIN && file_.next_due() && code == USBDEVFS_REAPURBNDELAY) {
-      blocked_ = {code, request->second, monotonic_clock() + patience()};
-    } else {
-      answer(result);
-    }
+    blocked_ = {static_cast<std::uint32_t>(request->first), request->second};
+    ask_again();
   }
 
-  /// A node in a testbed is always ready for poll(), so that libusb would spin on REAPURBNDELAY. It
-  /// is made to wait here instead; not for long, or its own timeouts would suffer.
-  Duration patience() const {
-    constexpr Duration kPatience = 10ms;
-    return kPatience / static_cast<int>(testbed_->connections_.size());
-  }
-
-  void ask_again(Duration now) {
+  void ask_again() {
     const IoctlResult result = file_.ioctl(blocked_->request, blocked_->argument, channel_);
-    if (result.blocks || (result.error == EAGAIN && now < blocked_->give_up)) return;
+    if (result.blocks) return;
     blocked_.reset();
     answer(result);
   }
@@ -100,13 +96,23 @@ class Testbed::Connection {
     }
   }
 
+  /// A program that has its answer may call poll() at once: that comes first.
   void finish(const IoctlResult& result) {
+    tell_poll();
     if (!channel_.done(result.value, result.error)) closed_ = true;
   }
 
-  Testbed* testbed_;
+  void tell_poll() {
+    if (file_.ready() == raised_) return;
+    raised_ = !raised_;
+    raised_ ? queue_->raise() : queue_->lower();
+  }
+
+  Loop* loop_;
   umockdev::Channel channel_;
   UsbfsFile file_;
+  std::shared_ptr<NodeQueue> queue_;
+  bool raised_ = false;
   std::optional<Blocked> blocked_;
   std::optional<IoctlResult> answer_;
   bool closed_ = false;
@@ -194,11 +200,13 @@ void Testbed::plug(Slot& slot) {
                             ? std::uint8_t{2}
                             : static_cast<std::uint8_t>(next_device_number_ + 1);
   auto listener = listen_at(tree_.socket(slot.place.device_number));
-  if (!listener || !tree_.add(slot.place, *slot.port->identity())) {
+  auto queue = NodeQueue::create();
+  if (!listener || !queue || !tree_.add(slot.place, *slot.port->identity(), (*queue)->path())) {
     // The directory has been taken away from under us; there is nobody to see a device.
     tree_.remove(slot.place);
     return;
   }
+  slot.queue = std::move(*queue);
   slot.node = std::make_shared<UsbfsNode>(*slot.port, slot.place.device_number);
   slot.listener = std::move(*listener);
   loop_->watch(slot.listener.get(), POLLIN, [this, &slot](short) { accept(slot); });
@@ -207,8 +215,10 @@ void Testbed::plug(Slot& slot) {
 
 void Testbed::unplug(Slot& slot) {
   if (!slot.node) return;
+  accept(slot);  // who has opened the node just now has opened it before
   slot.node->unplug();
   slot.node.reset();
+  slot.queue.reset();
   loop_->unwatch(slot.listener.get());
   slot.listener = Descriptor();
   tree_.remove(slot.place);
@@ -216,9 +226,9 @@ void Testbed::unplug(Slot& slot) {
 }
 
 void Testbed::accept(const Slot& slot) {
-  Descriptor socket(::accept4(slot.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  if (socket) {
-    connections_.push_back(std::make_unique<Connection>(*this, std::move(socket), slot.node));
+  while (Descriptor socket{::accept4(slot.listener.get(), nullptr, nullptr, SOCK_CLOEXEC)}) {
+    connections_.push_back(
+        std::make_unique<Connection>(*loop_, std::move(socket), slot.node, slot.queue));
   }
 }
 

@@ -123,8 +123,18 @@ fs::path TestbedTree::socket(std::uint8_t device_number) const {
   return root_ / "ioctl/dev" / device_name(device_number);
 }
 
+fs::path TestbedTree::node_name(std::uint8_t device_number) const {
+  return root_ / "dev" / device_name(device_number);
+}
+
 fs::path TestbedTree::device_folder(const Place& place) const {
   return root_ / "sys/devices/pci0000:00/usb1" / place.port;
+}
+
+fs::path TestbedTree::number_link(std::uint8_t device_number) const {
+  std::string name = device_name(device_number);
+  std::replace(name.begin(), name.end(), '/', '_');
+  return root_ / "dev/.node" / name;
 }
 
 Result<void> TestbedTree::create() {
@@ -137,7 +147,7 @@ Result<void> TestbedTree::create() {
   return {};
 }
 
-Result<void> TestbedTree::add(const Place& place, const Identity& identity) {
+Result<void> TestbedTree::add(const Place& place, const Identity& identity, const fs::path& node) {
   const fs::path folder = device_folder(place);
   std::error_code error;
   fs::create_directories(folder, error);
@@ -146,12 +156,7 @@ Result<void> TestbedTree::add(const Place& place, const Identity& identity) {
   for (const auto& [name, value] : attributes(place, identity)) {
     good = put(folder / name, value + "\n") && good;
   }
-  // sysfs `descriptors`, and the node itself: programs read the same bytes from both.
-  const std::string descriptors =
-      as_text(identity.device_descriptor) + as_text(identity.configuration);
-  const std::string name = device_name(place.device_number);
-  good = put(folder / "descriptors", descriptors) && good;
-  good = put(root_ / "dev" / name, descriptors) && good;
+  good = put(folder / "descriptors", as_text(identity.descriptors())) && good;
   if (!good) return cannot_write(folder, std::make_error_code(std::errc::io_error));
 
   fs::create_directory_symlink("../../../../bus/usb", folder / "subsystem", error);
@@ -159,24 +164,20 @@ Result<void> TestbedTree::add(const Place& place, const Identity& identity) {
   fs::create_directory_symlink("../../../devices/pci0000:00/usb1/" + place.port,
                                root_ / "sys/bus/usb/devices" / place.port, error);
   if (error) return cannot_write(root_ / "sys/bus/usb/devices" / place.port, error);
-  // How umockdev keeps the device number of a node.
-  std::string node = name;
-  std::replace(node.begin(), node.end(), '/', '_');
-  fs::create_symlink("189:" + std::to_string(place.device_number - 1), root_ / "dev/.node" / node,
-                     error);
-  if (error) return cannot_write(root_ / "dev/.node" / node, error);
+  fs::create_symlink(node, node_name(place.device_number), error);
+  if (error) return cannot_write(node_name(place.device_number), error);
+  fs::create_symlink("189:" + std::to_string(place.device_number - 1),
+                     number_link(place.device_number), error);
+  if (error) return cannot_write(number_link(place.device_number), error);
   return {};
 }
 
 void TestbedTree::remove(const Place& place) {
-  const std::string name = device_name(place.device_number);
-  std::string node = name;
-  std::replace(node.begin(), node.end(), '/', '_');
   std::error_code ignored;
   fs::remove(root_ / "sys/bus/usb/devices" / place.port, ignored);
   fs::remove_all(device_folder(place), ignored);
-  fs::remove(root_ / "dev" / name, ignored);
-  fs::remove(root_ / "dev/.node" / node, ignored);
+  fs::remove(node_name(place.device_number), ignored);
+  fs::remove(number_link(place.device_number), ignored);
   fs::remove(socket(place.device_number), ignored);
 }
 

@@ -9,6 +9,13 @@
 #include <sys/socket.h>
 
 namespace sureflash::sim::umockdev {
+namespace {
+
+/// The program takes a frame that arrives in pieces for another one. Linux passes this much in one
+/// piece (net/unix/af_unix.c, unix_stream_sendmsg).
+constexpr std::size_t kTogetherMax = 8192;
+
+}  // namespace
 
 Channel::Channel(Descriptor socket) : socket_(std::move(socket)) {
   const timeval patience{.tv_sec = 5, .tv_usec = 0};
@@ -31,10 +38,16 @@ bool Channel::receive_all(void* data, std::size_t size) {
   return size == 0 || ::recv(socket_.get(), data, size, MSG_WAITALL) == static_cast<ssize_t>(size);
 }
 
-bool Channel::send(Command command, unsigned long first, unsigned long second) {
+void Channel::put(Command command, unsigned long first, unsigned long second) {
   const Request frame{command, first, second};
   static_assert(sizeof frame == 3 * sizeof(unsigned long));
-  return send_all(&frame, sizeof frame);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&frame);
+  pending_.insert(pending_.end(), bytes, bytes + sizeof frame);
+}
+
+bool Channel::flush() {
+  const Bytes bytes = std::exchange(pending_, {});
+  return send_all(bytes.data(), bytes.size());
 }
 
 std::optional<Request> Channel::receive() {
@@ -51,15 +64,21 @@ std::optional<Request> Channel::receive() {
 }
 
 bool Channel::done(long result, int error) {
-  return send(Command::Done, static_cast<unsigned long>(result), static_cast<unsigned long>(error));
+  put(Command::Done, static_cast<unsigned long>(result), static_cast<unsigned long>(error));
+  return flush();
 }
 
 bool Channel::read(std::uint64_t address, ByteSpan to) {
-  return send(Command::ReadMem, address, to.size()) && receive_all(to.data(), to.size());
+  put(Command::ReadMem, address, to.size());
+  return flush() && receive_all(to.data(), to.size());
 }
 
 bool Channel::write(std::uint64_t address, ByteView from) {
-  return send(Command::WriteMem, address, from.size()) && send_all(from.data(), from.size());
+  if (pending_.size() + from.size() > kTogetherMax && !flush()) return false;
+  put(Command::WriteMem, address, from.size());
+  if (from.size() > kTogetherMax) return flush() && send_all(from.data(), from.size());
+  pending_.insert(pending_.end(), from.begin(), from.end());
+  return true;
 }
 
 int ask_for_capabilities(const char* library, const char* root, const char* node) {

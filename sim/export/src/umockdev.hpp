@@ -21,9 +21,6 @@ enum class Command : unsigned long {
   Write = 8,     ///< from the program
 };
 
-/// As the result of Done: the preloaded library shall do the real system call.
-inline constexpr long kUnhandled = -100;
-
 struct Request {
   Command command;
   unsigned long first;
@@ -45,11 +42,14 @@ class Channel final : public ClientMemory {
   bool write(std::uint64_t address, ByteView from) override;
 
  private:
-  bool send(Command command, unsigned long first, unsigned long second);
+  void put(Command command, unsigned long first, unsigned long second);
+  bool flush();
   bool send_all(const void* data, std::size_t size);
   bool receive_all(void* data, std::size_t size);
 
   Descriptor socket_;
+  /// What the program need not answer goes out together with what it waits for: it is woken once.
+  Bytes pending_;
 };
 
 /// Exit status of a process that runs `ask_for_capabilities`; 0: understood.

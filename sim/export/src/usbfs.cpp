@@ -110,6 +110,16 @@ IoctlResult UsbfsFile::ioctl(std::uint32_t request, std::uint64_t argument, Clie
   }
 }
 
+IoctlResult UsbfsFile::read(std::uint64_t address, std::size_t size, ClientMemory& memory) {
+  if (node_->port_ == nullptr) return refuse(ENODEV);
+  const Bytes all = node_->port_->identity()->descriptors();
+  const std::size_t begin = std::min(position_, all.size());
+  const ByteView part = ByteView(all).subspan(begin, std::min(size, all.size() - begin));
+  if (!part.empty() && !memory.write(address, part)) return refuse(EFAULT);
+  position_ = begin + part.size();
+  return {.value = static_cast<long>(part.size())};
+}
+
 int UsbfsFile::check_recipient(const proto::Setup& setup) {
   if ((setup.bmRequestType & kTypeMask) == kTypeVendor) return 0;
   const unsigned index = setup.wIndex & 0xFFU;

@@ -1,6 +1,7 @@
 // Transfers that do not wait: submit, reap, discard; and bulk ones that do.
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <utility>
 
 #include "usbfs_detail.hpp"
@@ -50,6 +51,12 @@ UsbfsFile::~UsbfsFile() {
     if (node_->port_ != nullptr) node_->port_->cancel(*urb.transfer);
   }
   if (blocking_ && node_->port_ != nullptr) node_->port_->cancel(*blocking_);
+}
+
+bool UsbfsFile::ready() const {
+  if (node_->port_ == nullptr) return true;
+  const Duration now = node_->port_->wall();
+  return std::ranges::any_of(urbs_, [&](const Urb& urb) { return urb.transfer->due <= now; });
 }
 
 std::optional<Duration> UsbfsFile::next_due() const {
@@ -172,13 +179,13 @@ IoctlResult UsbfsFile::give_back(const Urb& urb, std::uint64_t argument, ClientM
   const bool is_short = transfer.is_in() && transfer.completion.actual < transfer.data.size();
   if (status == 0 && is_short && urb.short_not_ok) status = -EREMOTEIO;
 
-  usbdevfs_urb raw;  // clang refuses {} for the open array at its end
-  if (!load(memory, urb.address, raw)) return refuse(EFAULT);
-  raw.status = status;
-  raw.actual_length = static_cast<int>(transfer.completion.actual);
+  // As the kernel does (processcompl), the rest of the struct is left alone.
+  const auto length = static_cast<int>(transfer.completion.actual);
   const ByteView in = transfer.received();
   const bool stored = (in.empty() || memory.write(urb.data_address, in)) &&
-                      store(memory, urb.address, raw) && store(memory, argument, urb.address);
+                      store(memory, urb.address + offsetof(usbdevfs_urb, status), status) &&
+                      store(memory, urb.address + offsetof(usbdevfs_urb, actual_length), length) &&
+                      store(memory, argument, urb.address);
   return stored ? IoctlResult{} : refuse(EFAULT);
 }
 

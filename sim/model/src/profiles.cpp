@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "profile_keys.hpp"
-#include "profile_settings.hpp"
 #include "rom_identity.hpp"
 
 #include "sureflash/base/crc32.hpp"
@@ -12,6 +11,7 @@
 #include "sureflash/sim/model/cube_dfu.hpp"
 #include "sureflash/sim/model/dfuse_rom.hpp"
 #include "sureflash/sim/model/plain_dfu.hpp"
+#include "sureflash/sim/model/settings.hpp"
 
 namespace sureflash::sim {
 namespace {
@@ -482,15 +482,13 @@ std::span<const KeyHelp> common_keys() {
 }
 
 Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
-  const std::size_t comma = spec.find(',');
-  std::string_view name = spec.substr(0, comma);
+  std::string_view name = spec.substr(0, spec.find(','));
+  const std::string_view keys = spec.substr(name.size());
   const proto::ChipData* chip = find_chip_data(name);
   if (chip != nullptr) name = chip->name;
   const auto profile = std::ranges::find(kProfiles, name, &ProfileHelp::name);
-  const std::string_view rest = comma == std::string_view::npos ? "" : spec.substr(comma + 1);
   if (profile == std::end(kProfiles) && chip != nullptr) {
-    const ProfileHelp help{name, chip->title, kChipKeys};
-    TRY_ASSIGN(const Settings settings, Settings::parse(help, rest));
+    TRY_ASSIGN(const Settings settings, Settings::parse(name, kChipKeys, kCommonKeys, keys));
     TRY_ASSIGN(auto parts, st_chip_rom(*chip, settings));
     return std::make_unique<VirtualDevice>(std::move(parts));
   }
@@ -500,7 +498,7 @@ Result<std::unique_ptr<VirtualDevice>> make_device(std::string_view spec) {
     for (const std::string_view n : chip_profiles()) list += " " + std::string(n);
     return fail(Errc::DeviceSpec, "no profile '" + std::string(name) + "'; there are:" + list);
   }
-  TRY_ASSIGN(const Settings settings, Settings::parse(*profile, rest));
+  TRY_ASSIGN(const Settings settings, Settings::parse(name, profile->keys, kCommonKeys, keys));
   TRY_ASSIGN(auto parts, kMakers[profile - std::begin(kProfiles)](settings));
   return std::make_unique<VirtualDevice>(std::move(parts));
 }

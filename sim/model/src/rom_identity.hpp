@@ -1,8 +1,7 @@
 #pragma once
 
-#include "profile_settings.hpp"
-
 #include "sureflash/sim/model/dfuse_rom.hpp"
+#include "sureflash/sim/model/settings.hpp"
 
 /// What a ROM says of itself.
 namespace sureflash::sim {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #ifdef __linux__
+#include <fcntl.h>
 #include <unistd.h>
 #endif
 
@@ -179,11 +180,37 @@ Result<DeviceInfo> choose(const std::vector<DeviceInfo>& devices, const Selector
   return *fitting.front();
 }
 
+#ifdef __linux__
+namespace {
+
+namespace fs = std::filesystem;
+
+/// How /proc names the file that is open under `node`; in a testbed that is not the node's name.
+fs::path name_when_open(const std::string& node) {
+  const int file = ::open(node.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return node;
+  std::error_code error;
+  const fs::path name = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  ::close(file);
+  return name;
+}
+
+/// Only who has a node open for reading and writing can claim an interface. `open`: an entry of
+/// /proc/PID/fd.
+bool can_claim(const fs::path& open) {
+  constexpr auto kBoth = fs::perms::owner_read | fs::perms::owner_write;
+  std::error_code error;
+  return (fs::symlink_status(open, error).permissions() & kBoth) == kBoth;
+}
+
+}  // namespace
+#endif
+
 std::vector<std::string> holders(const std::string& node) {
   std::vector<std::string> found;
 #ifdef __linux__
-  namespace fs = std::filesystem;
   if (node.empty()) return found;
+  const fs::path name = name_when_open(node);
   std::error_code error;
   for (const auto& process : fs::directory_iterator("/proc", error)) {
     const std::string pid = process.path().filename().string();
@@ -191,11 +218,10 @@ std::vector<std::string> holders(const std::string& node) {
     if (pid == std::to_string(::getpid())) continue;
     std::error_code unreadable;
     for (const auto& open : fs::directory_iterator(process.path() / "fd", unreadable)) {
-      const fs::path target = fs::read_symlink(open.path(), unreadable);
-      if (!target.string().ends_with(node)) continue;
-      std::string name;
-      std::getline(std::ifstream(process.path() / "comm"), name);
-      found.push_back(name + " (pid " + pid + ")");
+      if (fs::read_symlink(open.path(), unreadable) != name || !can_claim(open.path())) continue;
+      std::string program;
+      std::getline(std::ifstream(process.path() / "comm"), program);
+      found.push_back(program + " (pid " + pid + ")");
       break;
     }
   }

@@ -79,16 +79,17 @@ class DfuSe {
 
  private:
   /// Long: surely takes so long that a held ping stands out.
-  enum class Work : std::uint8_t { Short, Long };
+  enum class Work : std::uint8_t { Short, Write, Erase };
   /// DNLOAD, GETSTATUS (starts the work), wait, GETSTATUS. Source: AN3156, "Download commands".
   Task<CommandReport> execute(std::uint16_t wBlockNum, ByteView data, Duration limit, Work work);
   /// Waits for the end of an operation, no longer than it must. A device may NAK endpoint 0 while
   /// its CPU is at work; then a poll is answered when the work is done, however long the announced
   /// time. Whether it does is learned with a standard request, which cannot disturb it: two
-  /// operations in a row must hold it. Until then, and for all other devices, bwPollTimeout is
-  /// honoured.
+  /// operations must hold it. A write may be over before it is asked (8 ms word by word, F4), so
+  /// that one that does not hold it proves little. Until then, and for all other devices,
+  /// bwPollTimeout is honoured.
   Task<proto::StatusReply> finish(proto::StatusReply started, Duration limit, Work work);
-  Task<> learn(Duration limit);
+  Task<> learn(Duration limit, Work work);
   Task<> explain_stall(Error& stall);
   /// As read(); the last block has not just one byte.
   Task<> read_blocks(std::uint32_t address, ByteSpan out);

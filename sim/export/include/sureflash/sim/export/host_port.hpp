@@ -36,6 +36,8 @@ struct Identity {
   std::uint16_t vendor_id() const { return load_le16(device_descriptor, 8); }
   std::uint16_t product_id() const { return load_le16(device_descriptor, 10); }
   std::uint16_t bcd_device() const { return load_le16(device_descriptor, 12); }
+  /// All of them, as sysfs `descriptors` and read() of a node show them.
+  Bytes descriptors() const;
   std::uint8_t configuration_value() const { return configuration[5]; }
   std::uint8_t attributes() const { return configuration[7]; }
 };

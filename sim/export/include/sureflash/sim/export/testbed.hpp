@@ -15,6 +15,8 @@
 /// the ioctls.
 namespace sureflash::sim {
 
+class NodeQueue;
+
 /// The files of a testbed. No sockets, no devices: what /sys and /dev show.
 class TestbedTree {
  public:
@@ -26,7 +28,8 @@ class TestbedTree {
   };
 
   Result<void> create();
-  Result<void> add(const Place& place, const Identity& identity);
+  /// @param node  what programs get when they open the node: its name in /dev is a link to it.
+  Result<void> add(const Place& place, const Identity& identity, const std::filesystem::path& node);
   void remove(const Place& place);
   /// Where the preloaded library connects to when a program opens the node.
   std::filesystem::path socket(std::uint8_t device_number) const;
@@ -35,6 +38,9 @@ class TestbedTree {
 
  private:
   std::filesystem::path device_folder(const Place& place) const;
+  std::filesystem::path node_name(std::uint8_t device_number) const;
+  /// Where umockdev keeps the major and minor number of a node.
+  std::filesystem::path number_link(std::uint8_t device_number) const;
 
   std::filesystem::path root_;
   unsigned sequence_ = 0;
@@ -73,6 +79,7 @@ class Testbed {
   struct Slot {
     std::unique_ptr<HostPort> port;
     std::shared_ptr<UsbfsNode> node;
+    std::shared_ptr<NodeQueue> queue;
     Descriptor listener;
     TestbedTree::Place place;
   };

@@ -74,6 +74,10 @@ class UsbfsFile {
   ~UsbfsFile();
 
   IoctlResult ioctl(std::uint32_t request, std::uint64_t argument, ClientMemory& memory);
+  /// read(): the descriptors. `size` bytes at most, from where the last one ended.
+  IoctlResult read(std::uint64_t address, std::size_t size, ClientMemory& memory);
+  /// Whether poll() says POLLOUT: REAPURBNDELAY has something to tell.
+  bool ready() const;
   /// When (wall clock) the next submitted transfer can be reaped; nullopt: none is submitted.
   std::optional<Duration> next_due() const;
 
@@ -118,6 +122,7 @@ class UsbfsFile {
   int check_recipient(const proto::Setup& setup);
 
   std::shared_ptr<UsbfsNode> node_;
+  std::size_t position_ = 0;  ///< of read()
   std::list<Urb> urbs_;
   /// The transfer of a USBDEVFS_BULK that blocks, and when its time is over (wall clock).
   std::shared_ptr<Transfer> blocking_;

@@ -4,18 +4,11 @@
 #include <span>
 #include <string_view>
 
+#include "sureflash/sim/model/settings.hpp"
 #include "sureflash/sim/model/virtual_device.hpp"
 
 /// The virtual devices there are, by name.
 namespace sureflash::sim {
-
-struct KeyHelp {
-  std::string_view name;
-  /// "2.0|2.1|2.2", "FILE", "N".
-  std::string_view values;
-  std::string_view default_value;
-  std::string_view help;
-};
 
 struct ProfileHelp {
   std::string_view name;

@@ -1,7 +1,8 @@
-#include "profile_settings.hpp"
+#include "sureflash/sim/model/settings.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <string>
 
 #include "sureflash/base/text.hpp"
 
@@ -14,7 +15,6 @@ std::string names(std::span<const KeyHelp> keys) {
   return list;
 }
 
-/// Lower-case words and numbers joined by '|' are a closed set; upper case stands for anything.
 bool allowed(std::string_view values, std::string_view value) {
   for (;;) {
     const std::size_t bar = values.find('|');
@@ -30,13 +30,17 @@ bool allowed(std::string_view values, std::string_view value) {
 }  // namespace
 
 Result<std::uint64_t> number(std::string_view key, std::string_view text, std::uint64_t max) {
+  std::string_view digits = text;
+  std::uint64_t unit = 1;
+  if (digits.ends_with('k')) unit = 1'000;
+  if (digits.ends_with('M')) unit = 1'000'000;
+  if (unit != 1) digits.remove_suffix(1);
   std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value > max) {
-    return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
-                                      ": want a number of at most " + decimal(max));
-  }
-  return value;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  const bool whole = error == std::errc() && end == digits.data() + digits.size();
+  if (whole && value <= max / unit) return value * unit;
+  return fail(Errc::DeviceSpec, std::string(key) + "=" + std::string(text) +
+                                    ": want a number of at most " + decimal(max));
 }
 
 Result<Bytes> parse_hex(std::string_view key, std::string_view text, std::size_t size) {
@@ -54,22 +58,39 @@ Result<Bytes> parse_hex(std::string_view key, std::string_view text, std::size_t
   return bytes;
 }
 
+Result<Settings> Settings::parse(std::string_view name, std::span<const KeyHelp> own,
+                                 std::span<const KeyHelp> common, std::string_view text) {
+  Settings settings(own, common);
+  while (!text.empty()) {
+    text.remove_prefix(1);  // the comma
+    const std::string_view item = text.substr(0, text.find(','));
+    TRY(settings.add(name, item));
+    text.remove_prefix(item.size());
+  }
+  return settings;
+}
+
+std::string_view Settings::get(std::string_view key) const {
+  const auto found = values_.find(key);
+  return found == values_.end() ? help(key)->default_value : found->second;
+}
+
 const KeyHelp* Settings::help(std::string_view key) const {
-  for (const auto keys : {profile_->keys, common_keys()}) {
+  for (const auto keys : {own_, common_}) {
     const auto found = std::ranges::find(keys, key, &KeyHelp::name);
     if (found != keys.end()) return &*found;
   }
   return nullptr;
 }
 
-Result<void> Settings::add(std::string_view item) {
+Result<void> Settings::add(std::string_view name, std::string_view item) {
   const std::size_t equals = item.find('=');
   const std::string_view key = item.substr(0, equals);
   const KeyHelp* known = help(key);
   if (known == nullptr || equals == std::string_view::npos) {
     return fail(Errc::DeviceSpec, "'" + std::string(item) + "': want key=value; keys of " +
-                                      std::string(profile_->name) + ":" + names(profile_->keys) +
-                                      "; of all:" + names(common_keys()));
+                                      std::string(name) + ":" + names(own_) +
+                                      (common_.empty() ? "" : "; of all:" + names(common_)));
   }
   const std::string_view value = item.substr(equals + 1);
   if (!allowed(known->values, value)) {
@@ -80,17 +101,6 @@ Result<void> Settings::add(std::string_view item) {
     return fail(Errc::DeviceSpec, "'" + std::string(key) + "' is given twice");
   }
   return {};
-}
-
-Result<Settings> Settings::parse(const ProfileHelp& profile, std::string_view text) {
-  Settings settings(profile);
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    TRY(settings.add(text.substr(0, comma)));
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  return settings;
 }
 
 }  // namespace sureflash::sim
