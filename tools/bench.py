@@ -342,8 +342,7 @@ blocks cost 12.8 s, whatever the host does. To ask earlier would be quicker, but
 ## Beside other programs
 
 The same virtual STM32F105 with real-time data sheet timing (poll time = operation time), through the testbed; whole
-processes, median of {RUNS}. The programs of one run work at the same
-time, each on a chip of its own. First the whole flash, 256 KiB, every page in use before:
+processes, median of {RUNS}. The programs of one run work at the same time, each on a chip of its own. First the whole flash, 256 KiB, every page in use before:
 
 {side_by_side_table(SIZE, SIZE)}
 
@@ -376,10 +375,11 @@ does not.
 
 {f405_table()}
 
-What the F405's ROM announces is not published as far as we know. Of others: 100 ms for an erase, and then GETSTATUS held for the rest of
-it, 104 ms for 2 KiB written (STM32F745; log in fwupd issue 2696); 5 ms for a write (STM32F745; fwupd pull request 1944);
-100 ms for each command and 104 ms for 2 KiB (GD32VF103, dfu-util -v; riscv-mcu/gd32-dfu-utils issue 3); 100 ms for a mass
-erase, which takes seconds (STM32F4, STM32F7; dfu-util has a quirk for it).
+No log that we found says what the F405's ROM announces for a sector or a block. Of its relatives: 100 ms for an erase that
+takes 350 ms, the second GETSTATUS held for the rest, and 104 ms for 2 KiB written (an STM32F7 with the layout of the F74x; fwupd
+issue 2696); 5 ms for a write (STM32F745; fwupd pull request 1944; it may be fwupd's own least wait); 100 ms for each command and
+104 ms for 2 KiB (GD32VF103, dfu-util -v; riscv-mcu/gd32-dfu-utils issue 3); 100 ms for a mass erase, which takes seconds
+(STM32F4; dfu-util has a quirk for it).
 
 Where the ROM announces or holds what an operation takes, the targets cannot be met: a byte-wide F405 needs 16 us for each of
 1,048,576 bytes and 16 s for its sectors, and dfu-util, which waits no longer than that, is within 15 % of it. `--vdd 3.3` takes the floor to
