@@ -277,11 +277,12 @@ class LyingDevice : public CommandFaults {
   }
 };
 
+// Whatever it says of its transfer size, block numbers that nobody can be sure of are not used.
 TEST_F(LyingDevice, TransferSizeZero) {
-  judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0; }), {9});
+  judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0; }), {0});
 }
 TEST_F(LyingDevice, TransferSizeAbsurd) {
-  const Outcome run = judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0xFF; }), {0, 8});
+  const Outcome run = judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0xFF; }), {0});
   EXPECT_THAT(run.output, HasSubstr("wTransferSize is 65535"));
 }
 TEST_F(LyingDevice, TransferSizeOne) {
@@ -289,10 +290,10 @@ TEST_F(LyingDevice, TransferSizeOne) {
           d[5] = 1;
           d[6] = 0;
         }),
-        {8});
+        {6});
 }
 TEST_F(LyingDevice, FunctionalDescriptorOfLengthTwo) {
-  judge(kHealthy, functional([](ByteSpan d) { d[0] = 2; }), {9});
+  judge(kHealthy, functional([](ByteSpan d) { d[0] = 2; }), {0});
 }
 TEST_F(LyingDevice, FunctionalDescriptorMissing) {
   judge(kHealthy,
@@ -300,7 +301,7 @@ TEST_F(LyingDevice, FunctionalDescriptorMissing) {
           functional([](ByteSpan d) { d[1] = 0x24; })(setup, in, done);
           if (asks_for(setup, proto::DescriptorType::DfuFunctional)) done = {Handshake::Stall, 0};
         },
-        {9});
+        {0});
 }
 TEST_F(LyingDevice, ConfigurationThatEndsTooSoon) {
   judge(kHealthy,
@@ -309,7 +310,7 @@ TEST_F(LyingDevice, ConfigurationThatEndsTooSoon) {
             done.actual = std::min<std::size_t>(done.actual, 20);
           }
         },
-        {9});
+        {0});
 }
 TEST_F(LyingDevice, ConfigurationOfWrongTotalLength) {
   judge(kHealthy,
