@@ -7,7 +7,7 @@
 
 #include "fuzz.hpp"
 
-#include "sureflash/image/crc32.hpp"
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/image/image.hpp"
 #include "sureflash/image/summary.hpp"
 

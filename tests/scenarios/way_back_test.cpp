@@ -13,8 +13,8 @@
 #include "scenario.hpp"
 #include <fmt/format.h>
 
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/image/information.hpp"
-#include "sureflash/sim/chip/state_file.hpp"
 #include "sureflash/update/entry.hpp"
 
 namespace sureflash::scenarios {
@@ -70,7 +70,7 @@ Bytes first_bytes(const Geometry& g, std::uint64_t seed) {
   const std::uint64_t ram = g.chip->ram.empty() ? 0x20000000 : g.chip->ram.begin;
   store_le32(bytes, 0, static_cast<std::uint32_t>(ram + 0x1000));
   store_le32(bytes, 4, g.base() + 9);
-  store_le32(bytes, kFirst - 4, sim::crc32(ByteView(bytes).first(kFirst - 4)));
+  store_le32(bytes, kFirst - 4, crc32(ByteView(bytes).first(kFirst - 4)));
   return bytes;
 }
 
@@ -88,7 +88,7 @@ image::Image application(const Geometry& g, Version version) {
     const auto at = static_cast<std::uint32_t>(g.sectors[i].begin);
     if (i == kSectors - 1) {
       std::ranges::copy(bytes, all.end() - kOther);
-      store_le32(bytes, kOther - 4, sim::crc32(ByteView(all).first(all.size() - 4)));
+      store_le32(bytes, kOther - 4, crc32(ByteView(all).first(all.size() - 4)));
     }
     std::ranges::copy(bytes, all.begin() + (at - g.base()));
     EXPECT_TRUE(image.insert(at, bytes));

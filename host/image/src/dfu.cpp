@@ -6,7 +6,7 @@
 #include "codec.hpp"
 #include "dfu_suffix.hpp"
 
-#include "sureflash/image/crc32.hpp"
+#include "sureflash/base/crc32.hpp"
 
 namespace sureflash::image {
 namespace {

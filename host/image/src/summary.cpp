@@ -1,6 +1,6 @@
 #include "sureflash/image/summary.hpp"
 
-#include "sureflash/image/crc32.hpp"
+#include "sureflash/base/crc32.hpp"
 
 namespace sureflash::image {
 

@@ -30,6 +30,17 @@ std::array<std::uint8_t, 5> command(DfuSeCommand code, std::uint32_t address) {
 
 }  // namespace
 
+std::optional<std::uint16_t> block_number(std::uint32_t pointer, std::uint32_t address,
+                                          std::size_t size, std::uint16_t wTransferSize) {
+  if (address < pointer) return std::nullopt;
+  const std::uint32_t offset = address - pointer;
+  if (offset == 0) return proto::kFirstDataBlock;
+  if (size != wTransferSize || offset % wTransferSize != 0) return std::nullopt;
+  const std::uint32_t block = proto::kFirstDataBlock + offset / wTransferSize;
+  if (block > 0xFFFF) return std::nullopt;
+  return static_cast<std::uint16_t>(block);
+}
+
 Task<> DfuSe::select(std::uint8_t alt_setting) {
   const Answer answer = co_await step(SelectAltSetting{client_->interface_number(), alt_setting});
   co_await dfu::check(answer, "SET_INTERFACE");
@@ -92,8 +103,7 @@ Task<> DfuSe::learn(Duration limit) {
   const Duration took = co_await time_of_last_answer() - began;
   if (!answered && answered.error().code != Errc::Stalled) {
     co_await fail(std::move(answered).error());
-  }
-  if (!answered || (took < kHeldAtLeast && ++quick_pings_ == kQuickPingsToLearn)) {
+  } else if (!answered || (took < kHeldAtLeast && ++quick_pings_ == kQuickPingsToLearn)) {
     holding_ = Holding::No;
   } else if (took < kHeldAtLeast) {
     // Not held, or over already: H7 takes seconds for a sector and 5 ms for a block.
@@ -157,17 +167,8 @@ Task<> DfuSe::read_unprotect() {
   co_await dfu::check(answer, "a wait");
 }
 
-/// Devices disagree whether a block's address is counted in wTransferSize or in the length of this
-/// very block (AN3156 against ST's middleware). Both give the same for block 2, and for full
-/// blocks.
 std::optional<std::uint16_t> DfuSe::block_for(std::uint32_t address, std::size_t size) const {
-  if (!pointer_ || address < *pointer_) return std::nullopt;
-  const std::uint32_t offset = address - *pointer_;
-  if (offset == 0) return proto::kFirstDataBlock;
-  if (offset % transfer_size_ != 0 || size != transfer_size_) return std::nullopt;
-  const std::uint32_t block = proto::kFirstDataBlock + offset / transfer_size_;
-  if (block > 0xFFFF) return std::nullopt;
-  return static_cast<std::uint16_t>(block);
+  return pointer_ ? block_number(*pointer_, address, size, wTransferSize_) : std::nullopt;
 }
 
 Task<CommandReport> DfuSe::write(std::uint32_t address, ByteView data) {

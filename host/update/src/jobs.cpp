@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "session.hpp"
+#include "flash_access.hpp"
 
 #include "sureflash/base/text.hpp"
 
@@ -90,20 +90,13 @@ Task<> prove_blank(Session& session, std::span<const AddressRange> sectors, Outc
 Task<Outcome> erase_sectors(Session& session, std::vector<AddressRange> sectors,
                             Observations& seen) {
   Outcome outcome;
+  FlashAccess flash(session, seen);
   const Duration began = co_await time_of_last_answer();
   const std::uint64_t total = total_size(sectors);
   for (const AddressRange& sector : sectors) {
     co_await session.progress({Progress::Activity::Erasing, outcome.bytes_erased, total, sector});
-    auto report =
-        co_await caught(session.dfuse().erase_sector(static_cast<std::uint32_t>(sector.begin)));
-    if (!report && report.error().code == Errc::StuckBusy) {
-      // H74x: the erase is done, and the ROM hangs (kStuckBusyHighSectors); prove_blank judges.
-      co_await session.dfuse().unstick();
-    } else if (!report) {
-      co_return fail(std::move(report).error().in(Stage::Erase, sector));
-    } else if (!seen.erase) {
-      seen.erase = *report;
-      seen.erased = sector;
+    co_await flash.erase(sector);
+    if (outcome.bytes_erased == 0) {
       // The first one is proven at once: a device that erases nothing is found out early.
       const auto bad = co_await first_not_blank(session, sector);
       seen.after_erase = bad ? ReadBack::Other : ReadBack::Blank;

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "strategy.hpp"
+
 namespace sureflash::update {
 namespace {
 
@@ -33,20 +35,14 @@ void append_without(std::vector<AddressRange>& runs, std::span<const AddressRang
 }
 
 /// Runs of blocks that are not blank, leaving out `apart` (sorted).
-std::vector<AddressRange> write_runs(const Plan& plan, std::span<const AddressRange> apart,
-                                     std::uint16_t transfer_size) {
+std::vector<AddressRange> write_runs(const Plan& plan, std::span<const AddressRange> apart) {
   std::vector<AddressRange> runs;
   for (const image::Segment& segment : plan.payload.segments()) {
-    AddressRange left = segment.range();
-    while (!left.empty()) {
-      // Blocks end at multiples of the transfer size, so that a sector is whole blocks.
-      const std::uint64_t end =
-          std::min(left.end, (left.begin / transfer_size + 1) * transfer_size);
-      const AddressRange block{left.begin, end};
+    const AddressRange all = segment.range();
+    for (const AddressRange& block : blocks_of(std::span(&all, 1), plan.block_size)) {
       const ByteView bytes =
           ByteView(segment.data).subspan(block.begin - segment.address, block.size());
       append_without(runs, apart, is_blank(bytes, plan.erased_value) ? AddressRange{} : block);
-      left.begin = end;
     }
   }
   return runs;
@@ -212,7 +208,7 @@ void lay_out(const Target& target, const Guard& guard, Plan& plan) {
     if (!change) entry_words = {};
     apart.push_back(entry_words);
   }
-  plan.write = write_runs(plan, sorted(apart), target.transfer_size());
+  plan.write = write_runs(plan, sorted(apart));
   order_by_guard(plan, guard.sector);
   put_entry_code_first(plan, entry_words);
   plan.also_erased = uncovered(plan);

@@ -224,6 +224,15 @@ std::uint64_t total_size(std::span<const AddressRange> ranges) {
   return sum;
 }
 
+ByteView Plan::bytes(AddressRange range) const {
+  for (const image::Segment& s : payload.segments()) {
+    if (s.range().contains(range)) {
+      return ByteView(s.data).subspan(range.begin - s.address, range.size());
+    }
+  }
+  return {};
+}
+
 std::uint64_t Plan::bytes_to_erase() const {
   return total_size(erase);
 }
@@ -283,7 +292,9 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
   for (const image::Segment& s : plan.payload.segments()) plan.verify.push_back(s.range());
   TRY(check_width(target, options.width));
   plan.width = options.width;
+  TRY(choose_block_size(target, plan));
   choose(target, *area, plan, options);
+  weigh_block_size(target, area->map, plan);
   TRY(check_entry(plan, options.entry));
   describe_interruption(target, area->map, plan);
   plan.warnings = image.warnings;

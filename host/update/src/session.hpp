@@ -14,7 +14,7 @@ class Session {
   Session(const Target& target, std::uint8_t alt_setting)
       : target_(&target),
         client_(target.descriptors.dfu.interface_number),
-        dfuse_(client_, target.transfer_size()),
+        dfuse_(client_, target.wTransferSize(), target.transfer_size()),
         alt_setting_(alt_setting) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "sureflash/base/text.hpp"
+#include "sureflash/stm32/dfuse.hpp"
+
 namespace sureflash::update {
 namespace {
 
@@ -12,7 +15,62 @@ Duration times(Duration d, std::uint64_t n) {
   return d * static_cast<Duration::rep>(n);
 }
 
+std::size_t count_set_addresses(std::span<const AddressRange> blocks, std::uint16_t wTransferSize) {
+  std::size_t count = 0;
+  std::optional<std::uint32_t> pointer;
+  for (const AddressRange& block : blocks) {
+    const auto address = static_cast<std::uint32_t>(block.begin);
+    if (pointer && stm32::block_number(*pointer, address, block.size(), wTransferSize)) continue;
+    pointer = address;
+    ++count;
+  }
+  return count;
+}
+
 }  // namespace
+
+std::vector<AddressRange> blocks_of(std::span<const AddressRange> runs, std::uint16_t block_size) {
+  std::vector<AddressRange> blocks;
+  for (AddressRange run : runs) {
+    while (!run.empty()) {
+      const std::uint64_t end = std::min(run.end, (run.begin / block_size + 1) * block_size);
+      blocks.push_back({run.begin, end});
+      run.begin = end;
+    }
+  }
+  return blocks;
+}
+
+Result<void> choose_block_size(const Target& target, Plan& plan) {
+  const std::uint32_t unit = target.write_unit();
+  plan.block_size = static_cast<std::uint16_t>(target.transfer_size() / unit * unit);
+  if (plan.block_size > 0) return {};
+  return fail(Error(Errc::Misaligned, "wTransferSize is " + decimal(target.transfer_size()) +
+                                          ", and the flash is programmed " + decimal(unit) +
+                                          " bytes at once")
+                  .in(Stage::Plan));
+}
+
+void weigh_block_size(const Target& target, const stm32::MemoryMap& map, Plan& plan) {
+  plan.set_addresses =
+      count_set_addresses(blocks_of(plan.write, plan.block_size), target.wTransferSize());
+  plan.block_alternatives = {{text_size(plan.block_size), true, plan.estimate, {}}};
+  const std::uint32_t unit = target.write_unit();
+  const auto weigh = [&](std::uint32_t size, std::string reason) {
+    Plan other = plan;
+    other.block_size = static_cast<std::uint16_t>(size);
+    plan.block_alternatives.push_back(
+        {text_size(size), false, estimate(target, map, other), std::move(reason)});
+  };
+  if (target.wTransferSize() > target.transfer_size()) {
+    weigh(target.wTransferSize(), "more than a control transfer may carry");
+  } else if (target.transfer_size() != plan.block_size) {
+    weigh(target.transfer_size(),
+          "not a multiple of the " + decimal(unit) + " bytes that are programmed at once");
+  }
+  const std::uint32_t half = plan.block_size / 2U / unit * unit;
+  if (half > 0) weigh(half, "each needs a Set Address of its own");
+}
 
 Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan) {
   const stm32::Chip* chip = target.chip;
@@ -33,13 +91,13 @@ Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan&
   } else {
     for (const AddressRange& sector : plan.erase) erase_one(sector);
   }
-  const auto blocks = [&](std::uint64_t bytes) {
-    return (bytes + target.transfer_size() - 1) / target.transfer_size();
-  };
+  const auto blocks = blocks_of(plan.write, plan.block_size);
   e.write = chip->program_time(plan.bytes_to_write(), plan.width) +
-            times(kPerByte, plan.bytes_to_write()) + times(overhead, blocks(plan.bytes_to_write()));
-  e.verify = times(kPerByte, plan.bytes_to_verify()) +
-             times(kTransferOverhead, blocks(plan.bytes_to_verify()));
+            times(kPerByte, plan.bytes_to_write()) +
+            times(overhead, blocks.size() + count_set_addresses(blocks, target.wTransferSize()));
+  const std::uint64_t reads =
+      (plan.bytes_to_verify() + target.transfer_size() - 1) / target.transfer_size();
+  e.verify = times(kPerByte, plan.bytes_to_verify()) + times(kTransferOverhead, reads);
   return e;
 }
 

@@ -8,6 +8,14 @@ namespace sureflash::update {
 /// Typical data sheet times and the speed of the bus. Not known: the chip, or one of its times.
 Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan);
 
+/// The runs of `plan.write` as the blocks that go over the wire.
+std::vector<AddressRange> blocks_of(std::span<const AddressRange> runs, std::uint16_t block_size);
+
+/// Fills in `block_size`: as much as a transfer may carry, in whole write units. Error: Misaligned.
+Result<void> choose_block_size(const Target& target, Plan& plan);
+/// Fills in `set_addresses` and `block_alternatives` of a plan that is otherwise complete.
+void weigh_block_size(const Target& target, const stm32::MemoryMap& map, Plan& plan);
+
 /// Empty: a mass erase is allowed. `nothing_is_lost`: the whole flash is covered, or the user
 /// allows it.
 std::string reason_against_mass_erase(const Target& target, const Area& area, bool nothing_is_lost);

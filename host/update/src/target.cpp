@@ -264,7 +264,7 @@ Task<Target> identify(IdentifyOptions options) {
   }
 
   dfu::Client client(target.descriptors.dfu.interface_number);
-  stm32::DfuSe dfuse(client, target.transfer_size());
+  stm32::DfuSe dfuse(client, target.wTransferSize(), target.transfer_size());
   const Area* flash = target.flash();
   co_await dfuse.select(flash != nullptr ? flash->alt_setting
                         : target.descriptors.dfu.alt_settings.empty()

@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #endif
 
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/base/text.hpp"
 
 namespace sureflash::sim {
@@ -124,22 +125,6 @@ int open_alone(const std::string& path) {
 }
 
 }  // namespace
-
-std::uint32_t crc32(ByteView bytes) {
-  static const auto kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < table.size(); ++i) {
-      table[i] = i;
-      for (int bit = 0; bit < 8; ++bit) {
-        table[i] = table[i] >> 1 ^ (table[i] & 1U ? 0xEDB88320U : 0U);
-      }
-    }
-    return table;
-  }();
-  std::uint32_t crc = ~0U;
-  for (const std::uint8_t byte : bytes) crc = crc >> 8 ^ kTable[(crc ^ byte) & 0xFFU];
-  return ~crc;
-}
 
 Bytes encode_state(const Chip& chip) {
   Bytes out(kMagic.begin(), kMagic.end());

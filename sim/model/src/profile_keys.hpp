@@ -52,6 +52,7 @@ inline constexpr KeyHelp kRomKeys[] = {
     {"found", "idle|error|dnbusy|upload-idle", "idle", "the state that another program left"},
     {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
+    {"transfer-size", "N", "", "wTransferSize, instead of the ROM's own"},
 };
 inline constexpr KeyHelp kChipKeys[] = {
     {"app", "stays|returns|resets", "stays",
@@ -82,6 +83,7 @@ inline constexpr KeyHelp kChipKeys[] = {
     {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
     {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
+    {"transfer-size", "N", "", "wTransferSize, instead of the ROM's own"},
 };
 inline constexpr KeyHelp kCubeKeys[] = {
     {"middleware", "2.5.3|2.11.3", "2.5.3", "release of ST's USB device library"},

@@ -6,6 +6,7 @@
 
 #include "profile_keys.hpp"
 
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/chips.hpp"
 #include "sureflash/sim/model/cube_dfu.hpp"
@@ -373,7 +374,7 @@ Result<void> place_rom_id(const Settings& settings, const proto::ChipData& data,
   return {};
 }
 
-/// layout= and usb-id=.
+/// layout=, usb-id= and transfer-size=.
 Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
   if (settings.has("layout")) {
     std::string& layout = usb.strings[usb.interfaces.front().string_index - 1U];
@@ -386,6 +387,11 @@ Result<void> apply_identity(const Settings& settings, DeviceDescription& usb) {
     TRY_ASSIGN(const Bytes id, parse_hex("usb-id", digits, 4));
     usb.vendor_id = static_cast<std::uint16_t>(id[0] << 8 | id[1]);
     usb.product_id = static_cast<std::uint16_t>(id[2] << 8 | id[3]);
+  }
+  if (settings.has("transfer-size")) {
+    TRY_ASSIGN(const std::uint64_t size,
+               number("transfer-size", settings.get("transfer-size"), 0xFFFF));
+    usb.functional.transfer_size = static_cast<std::uint16_t>(size);
   }
   return {};
 }

@@ -6,6 +6,8 @@
 
 #include "every_rom.hpp"
 
+#include "sureflash/base/crc32.hpp"
+
 namespace sureflash::scenarios {
 namespace {
 
@@ -160,8 +162,7 @@ TEST_P(Interruption, EntryCodeThatStaysAlwaysComesBack) {
   const auto old = make_program(kBase, kept, 1);
   Bytes first = old.segments().front().data;
   store_le32(first, 0, static_cast<std::uint32_t>(Bench(spec()).chip().description().ram.end));
-  store_le32(first, static_cast<std::uint32_t>(kept) - 4,
-             sim::crc32(ByteView(first).first(kept - 4)));
+  store_le32(first, static_cast<std::uint32_t>(kept) - 4, crc32(ByteView(first).first(kept - 4)));
   image::Image next;
   ASSERT_TRUE(next.insert(kBase, first));
   ASSERT_TRUE(next.insert(static_cast<std::uint32_t>(sectors()[1].begin), noise(700, 5)));

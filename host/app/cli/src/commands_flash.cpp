@@ -149,7 +149,7 @@ int program(const Options& options, Output& output) {
   show_device(output, opened->device->label(), opened->target);
   auto plan = plan_opened(options, output, *opened, loaded->image);
   if (!plan) return report(output, *opened->device, opened->target, plan.error(), {});
-  show_plan(output, *plan);
+  show_plan(output, *plan, options.dry_run ? PlanDetail::All : PlanDetail::Usual);
   output.event("plan", to_json(*plan));
   if (options.dry_run) {
     output.line("dry run: nothing was erased or written");

@@ -144,6 +144,15 @@ void show_alternatives(Output& output, const update::Plan& plan) {
   }
 }
 
+void show_blocks(Output& output, const update::Plan& plan) {
+  for (const update::Alternative& a : plan.block_alternatives) {
+    output.field(
+        "", a.chosen ? fmt::format("blocks of {}, {}", a.name,
+                                   count(plan.set_addresses, "Set Address command"))
+                     : fmt::format("not of {}: {} ({})", a.name, a.reason, time_text(a.estimate)));
+  }
+}
+
 /// What an interruption leaves behind.
 void show_entry(Output& output, const update::EntryPlan& entry) {
   output.field("way back", fmt::format("{} ({})", update::name(entry.way), entry.said_by));
@@ -157,7 +166,7 @@ Json to_json(const update::EntryPlan& entry) {
           {"window_max_us", entry.window_max / 1us},   {"interruption", entry.interruption}};
 }
 
-void show_plan(Output& output, const update::Plan& plan) {
+void show_plan(Output& output, const update::Plan& plan, PlanDetail detail) {
   if (!plan.kept.empty()) {
     output.field("plan", fmt::format("leave {} as it is: equal to the file already",
                                      text_size(update::total_size(plan.kept))));
@@ -188,12 +197,13 @@ void show_plan(Output& output, const update::Plan& plan) {
                                      text(plan.estimate.write), text(plan.estimate.verify)));
   }
   show_alternatives(output, plan);
+  if (detail == PlanDetail::All) show_blocks(output, plan);
   show_entry(output, plan.entry);
 }
 
-Json alternatives_json(const update::Plan& plan) {
+Json alternatives_json(std::span<const update::Alternative> alternatives) {
   Json list = Json::array();
-  for (const update::Alternative& a : plan.alternatives) {
+  for (const update::Alternative& a : alternatives) {
     Json j = {{"name", a.name}, {"chosen", a.chosen}, {"reason", a.reason}};
     if (a.estimate.known) {
       j["expected_ms"] =
@@ -211,7 +221,10 @@ Json to_json(const update::Plan& plan) {
             {"mass_erase", plan.mass_erase},
             {"kept", ranges_json(plan.kept)},
             {"word_wide", plan.width == stm32::ProgramWidth::Word},
-            {"alternatives", alternatives_json(plan)},
+            {"alternatives", alternatives_json(plan.alternatives)},
+            {"block_size", plan.block_size},
+            {"set_addresses", plan.set_addresses},
+            {"block_alternatives", alternatives_json(plan.block_alternatives)},
             {"write", ranges_json(plan.write)},
             {"verify", ranges_json(plan.verify)},
             {"also_erased", ranges_json(plan.also_erased)},

@@ -13,7 +13,9 @@ namespace sureflash::cli {
 void show_device(Output& output, const std::string& label, const update::Target& target);
 Json to_json(const update::Target& target);
 
-void show_plan(Output& output, const update::Plan& plan);
+/// All: the sizes of block that were weighed as well, for a dry run.
+enum class PlanDetail : std::uint8_t { Usual, All };
+void show_plan(Output& output, const update::Plan& plan, PlanDetail detail);
 Json to_json(const update::Plan& plan);
 
 void show_image(Output& output, const std::string& file, image::Format format,

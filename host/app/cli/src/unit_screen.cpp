@@ -102,7 +102,7 @@ void UnitScreen::end(const Unit& unit, Json record, std::string_view and_now) {
   } else if (dry_run_) {
     output_.line(fmt::format("{:<9} {}", unit.name.port,
                              unit.target ? unit.target->title() : std::string()));
-    if (unit.plan) show_plan(output_, *unit.plan);
+    if (unit.plan) show_plan(output_, *unit.plan, PlanDetail::All);
   } else {
     const std::string who = short_name(unit);
     output_.good(fmt::format(

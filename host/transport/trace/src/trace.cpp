@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "sureflash/base/crc32.hpp"
 #include "sureflash/base/text.hpp"
 #include "sureflash/proto/dfu.hpp"
 
@@ -231,15 +232,6 @@ bool operator==(const Entry& a, const Entry& b) {
          a.selection.alt_setting == b.selection.alt_setting && a.out == b.out && a.in == b.in &&
          a.answer.io == b.answer.io && a.answer.actual == b.answer.actual &&
          a.answer.time == b.answer.time && a.answer.os == b.answer.os;
-}
-
-std::uint32_t crc32(ByteView bytes) {
-  std::uint32_t crc = 0xFFFFFFFF;
-  for (const std::uint8_t byte : bytes) {
-    crc ^= byte;
-    for (int i = 0; i < 8; ++i) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320U : 0U);
-  }
-  return ~crc;
 }
 
 Entry make_entry(const Step& step, const Answer& answer, Firmware firmware) {

@@ -27,15 +27,26 @@ struct CommandLimits {
   Duration write = 10s;
 };
 
+/// wBlockNum by which a block of `size` bytes at `address` is reached from the address pointer;
+/// nullopt: it needs a Set Address first. Devices disagree whether an address is counted in
+/// wTransferSize or in the length of this very block (AN3156 against ST's middleware): both give
+/// the same for block 2, and for full blocks.
+std::optional<std::uint16_t> block_number(std::uint32_t pointer, std::uint32_t address,
+                                          std::size_t size, std::uint16_t wTransferSize);
+
 /// The DfuSe commands on one DFU interface. Keeps track of the device's address pointer, so that
 /// consecutive blocks share one Set Address.
 class DfuSe {
  public:
-  /// `transfer_size`: wTransferSize, 1 … 4096.
-  DfuSe(dfu::Client& client, std::uint16_t transfer_size, CommandLimits limits = {})
-      : client_(&client), transfer_size_(transfer_size), limits_(limits) {}
+  /// `wTransferSize` as the device announces it: block numbers count in it. `transfer_size`, 1 …
+  /// 4096: what is put into one transfer, at most.
+  DfuSe(dfu::Client& client, std::uint16_t wTransferSize, std::uint16_t transfer_size,
+        CommandLimits limits = {})
+      : client_(&client),
+        wTransferSize_(wTransferSize),
+        transfer_size_(transfer_size),
+        limits_(limits) {}
 
-  std::uint16_t transfer_size() const { return transfer_size_; }
   dfu::Client& client() { return *client_; }
 
   /// Selects an alternate setting. The pointer is not known any more: many devices keep the old
@@ -86,6 +97,7 @@ class DfuSe {
   Task<> ensure_idle();
 
   dfu::Client* client_;
+  std::uint16_t wTransferSize_;
   std::uint16_t transfer_size_;
   CommandLimits limits_;
   std::optional<std::uint32_t> pointer_;

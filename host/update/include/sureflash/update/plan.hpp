@@ -63,7 +63,7 @@ struct Estimate {
 
 /// One way to do it, and why it was taken or not.
 struct Alternative {
-  std::string_view name;  ///< "sector erase", "mass erase"
+  std::string name;  ///< "sector erase", "mass erase"; "2 KiB"
   bool chosen = false;
   Estimate estimate;
   std::string reason;
@@ -92,6 +92,12 @@ struct Plan {
   /// After the trial block, one command erases everything; `erase` then lists all sectors.
   bool mass_erase = false;
   stm32::ProgramWidth width = stm32::ProgramWidth::Usual;
+  /// What one DFU_DNLOAD carries, at most: a multiple of the chip's write alignment. Blocks end at
+  /// multiples of it.
+  std::uint16_t block_size = 0;
+  /// How many Set Address commands the writing needs: a block of exactly wTransferSize bytes that
+  /// lies whole blocks behind the last address goes without (stm32::block_number).
+  std::size_t set_addresses = 0;
   /// What is read back and compared: the payload, in rising order.
   std::vector<AddressRange> verify;
   /// Parts of erased sectors that the image does not cover: they will be blank.
@@ -104,10 +110,15 @@ struct Plan {
   Estimate estimate;
   /// What was weighed; the chosen one first.
   std::vector<Alternative> alternatives;
+  /// Sizes of block that were weighed; that of `block_size` first.
+  std::vector<Alternative> block_alternatives;
   std::vector<std::string> warnings;
 
   /// The image is there already: only the proof is left.
   bool nothing_to_write() const { return write.empty() && erase.empty(); }
+
+  /// What `range` shall hold, if it lies in one segment of the payload; else empty.
+  ByteView bytes(AddressRange range) const;
 
   std::uint64_t bytes_to_erase() const;
   std::uint64_t bytes_to_write() const;
@@ -117,8 +128,9 @@ struct Plan {
 /// The pre-flight: everything that can be known before flash is touched.
 /// Errors: EmptyImage, NoLayout, ReadProtected (two independent signs), WrongFamily,
 /// NotForThisDevice (RAM, option bytes), OutsideMemory, NotErasable, NotWritable, WriteProtected,
-/// Misaligned, WrongBase, VectorTableImplausible, Unsupported (word-wide programming where no
-/// document has it), EntryCodeDiffers (the user wants to keep it), and those of find_entry.
+/// Misaligned (the start; a wTransferSize below the write alignment), WrongBase,
+/// VectorTableImplausible, Unsupported (word-wide programming where no document has it),
+/// EntryCodeDiffers (the user wants to keep it), and those of find_entry.
 Result<Plan> make_plan(const Target& target, const image::Image& image,
                        const PlanOptions& options = {});
 

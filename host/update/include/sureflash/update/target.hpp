@@ -66,6 +66,9 @@ struct Target {
   std::vector<std::string> read_protection_signs;
   std::vector<std::string> warnings;
 
+  /// As the device announces it, whatever it is: block numbers count in it.
+  std::uint16_t wTransferSize() const { return descriptors.dfu.functional.wTransferSize; }
+  /// What one transfer may carry: 1 … 4096 bytes.
   std::uint16_t transfer_size() const { return descriptors.dfu.transfer_size; }
   /// The area with the flash that programs start from; nullptr: the device shows none.
   const Area* flash() const;

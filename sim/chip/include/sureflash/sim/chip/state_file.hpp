@@ -8,9 +8,6 @@
 /// A chip kept in a file between runs.
 namespace sureflash::sim {
 
-/// CRC-32 as in zlib: reflected 0xEDB88320, start and end inverted.
-std::uint32_t crc32(ByteView bytes);
-
 /// Everything of a chip that survives without power: flash and its wear, option bytes, unique id.
 /// Format, little-endian: "SFCHIP" 0D 0A; u16 version (1); u16 length and bytes of the chip's name;
 /// u32 length and bytes of flash; u32 number of sectors and u32 erase count each; 16 option bytes;

@@ -68,7 +68,4 @@ std::string format(const Entry& entry);
 /// Reads a file. Errors: FormatUnknown (another first line), FormatInvalid (where.name: "line 12").
 Result<Trace> parse(std::string_view text);
 
-/// CRC-32 as in Ethernet and zip.
-std::uint32_t crc32(ByteView bytes);
-
 }  // namespace sureflash::transport::trace

@@ -1,8 +1,8 @@
-#include "sureflash/image/crc32.hpp"
+#include "sureflash/base/crc32.hpp"
 
 #include <array>
 
-namespace sureflash::image {
+namespace sureflash {
 namespace {
 
 constexpr std::array<std::uint32_t, 256> kTable = [] {
@@ -22,4 +22,4 @@ Crc32& Crc32::add(ByteView bytes) {
   return *this;
 }
 
-}  // namespace sureflash::image
+}  // namespace sureflash

@@ -4,7 +4,7 @@
 
 #include "sureflash/base/bytes.hpp"
 
-namespace sureflash::image {
+namespace sureflash {
 
 /// CRC-32 in its two usual forms: reflected polynomial 0xEDB88320, start value 0xFFFFFFFF.
 class Crc32 {
@@ -20,4 +20,9 @@ class Crc32 {
   std::uint32_t state_ = 0xFFFFFFFF;
 };
 
-}  // namespace sureflash::image
+/// Of `bytes`, as zlib has it.
+inline std::uint32_t crc32(ByteView bytes) {
+  return Crc32().add(bytes).zlib();
+}
+
+}  // namespace sureflash
