@@ -36,7 +36,7 @@ def program(size, seed):
 def try_line(name):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        image = program(20_001, name)
+        image = program(20_481, name)  # one byte more than whole blocks
         (folder / "app.bin").write_bytes(image)
         (folder / "other.bin").write_bytes(image[:-1] + bytes([image[-1] ^ 1]))
         device = ["--device", f"sim:{name},fill=noise,state=chip"]
