@@ -132,6 +132,8 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   const Outcome end = wait_for_end();
   EXPECT_EQ(end.status, 0) << end.output << "this is how a line ends";
   EXPECT_THAT(end.output, HasSubstr("3 of 3 units done"));
+  const std::string unplugged = "1-2       unplugged";
+  EXPECT_EQ(end.output.find(unplugged), end.output.rfind(unplugged)) << "said once";
   EXPECT_TRUE(holds(1, {'S', 'N', '0', '1'}, 0x1000));
   EXPECT_TRUE(holds(0, {'S', 'N', '0', '2'}, 0x1000));
   EXPECT_EQ(records()[0]["uid"], records()[2]["uid"]);
