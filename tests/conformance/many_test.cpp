@@ -81,7 +81,8 @@ TEST_F(ProductionLine, SixteenAtOnceWithFaultsInSome) {
 }
 
 TEST_F(ProductionLine, OnlyTheDevicesThatAreMeant) {
-  plug_all({"stm32f105,poll=0", "dfu11", "stm32f105,poll=0", "stm32f105,poll=0"});
+  plug_all({"stm32f105,poll=0", "dfu11", "stm32f105,poll=0", "stm32f105,poll=0",
+            "stm32f105,poll=0,usb-id=2e3c:df11"});
   const Bytes image = write_firmware("in.bin", 4096);
   const Outcome two = sureflash(command("-d 1-1 -d 1-3"));
   EXPECT_EQ(two.status, 0) << two.output;
@@ -89,7 +90,7 @@ TEST_F(ProductionLine, OnlyTheDevicesThatAreMeant) {
   EXPECT_TRUE(holds(2, image));
   EXPECT_FALSE(holds(3, image));
   const Outcome all = sureflash(command("--all -d 0483:df11"));
-  EXPECT_EQ(all.status, 0) << all.output << "dfu11 has another VID:PID";
+  EXPECT_EQ(all.status, 0) << all.output << "dfu11 has another VID:PID, a clone another VID";
   EXPECT_THAT(all.output, HasSubstr("3 of 3 units done"));
   EXPECT_TRUE(holds(3, image));
   EXPECT_EQ(sureflash(command("-d 1-1 -d 1-1")).status, 2);

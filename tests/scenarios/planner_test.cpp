@@ -62,6 +62,25 @@ TEST(Planner, ANewChipIsNotErasedAgain) {
   EXPECT_TRUE(fresh.holds(make_program(kBase, kSize, 2)));
 }
 
+/// A program of which one page is new and the rest old must not start.
+TEST(Planner, WhateverChangesTheVectorTableIsTakenAwayFirstAndComesBackLast) {
+  constexpr std::uint32_t kPage = 2048;
+  Bench bench("stm32f105,fill=noise");
+  const auto old = make_program(kBase, 20 * kPage);
+  ASSERT_TRUE(bench.program(old));
+  const std::size_t erases = bench.chip().operations().erase_count();
+  Bytes bytes = old.segments().front().data;
+  bytes[10 * kPage] ^= 1;
+  image::Image changed;
+  ASSERT_TRUE(changed.insert(kBase, bytes));
+  ASSERT_TRUE(bench.update(changed));
+  EXPECT_TRUE(bench.holds(changed));
+  EXPECT_EQ(bench.chip().operations().erase_count() - erases, 2U);
+  ASSERT_EQ(bench.plan.erase.size(), 2U);
+  EXPECT_EQ(bench.plan.erase.front(), AddressRange::sized(kBase, kPage));
+  EXPECT_EQ(bench.plan.write.back(), AddressRange::sized(kBase, 8));
+}
+
 TEST(Planner, EstimatesAreWhatItTakes) {
   for (const char* spec : {"stm32f105,fill=noise,poll=datasheet", "stm32f405,fill=noise",
                            "stm32g431,fill=noise", "stm32l072,fill=noise"}) {
