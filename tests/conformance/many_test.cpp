@@ -3,6 +3,7 @@
 // the flash of each chip; records and the table of units.
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "command_fixture.hpp"
 #include <nlohmann/json.hpp>
@@ -126,6 +127,7 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   set_vbus("1-2", false);
   ASSERT_TRUE(says("1-2       unplugged")) << log();
   EXPECT_EQ(records().size(), 2U) << "no unit twice";
+  std::this_thread::sleep_for(500ms);  // two more looks at the ports
   // The same unit again: it keeps its row.
   set_vbus("1-2", true);
   ASSERT_TRUE(eventually([&] { return records().size() == 3; })) << log();
