@@ -153,6 +153,14 @@ TEST_F(Cli, TheExampleThatErasesEverything) {
       0);
 }
 
+TEST_F(Cli, ATraceThatCannotBeWrittenIsNoFailureButSaid) {
+  const auto run = command({"info", "-d", "sim:stm32f105", "--trace", "/dev/full"});
+  EXPECT_EQ(run.exit, 0);
+  EXPECT_THAT(run.err, testing::HasSubstr("warning: /dev/full"));
+  EXPECT_THAT(run.err, testing::HasSubstr("the trace ends there"));
+  EXPECT_EQ(run.err.find("/dev/full"), run.err.rfind("/dev/full")) << "once";
+}
+
 TEST_F(Cli, Verify) {
   const std::string device = on("stm32f105,state=chip");
   EXPECT_EQ(golden("verify-differs", {"verify", "app.bin", "--base", kBase, "-d", device}).exit, 9);

@@ -47,14 +47,13 @@ Result<void> Device::open_real(const Options& options) {
 
 Result<void> Device::record(const Options& options) {
   if (options.trace_file.empty() && options.bundle.empty()) return {};
-  transport::trace::Log::Sink file = [](std::string_view) {};
   if (!options.trace_file.empty()) {
-    TRY_ASSIGN(file, create_trace(options.trace_file));
+    TRY_ASSIGN(trace_, create_trace(options.trace_file));
   }
   transport::trace::Log log(
-      [this, file = std::move(file), keep = !options.bundle.empty()](std::string_view line) {
+      [this, keep = !options.bundle.empty()](std::string_view line) {
         if (keep) recorded_ += line;
-        file(line);
+        if (trace_) trace_->write(line);
       },
       trace_firmware(options), label_);
   recorder_ = std::make_unique<transport::trace::Recorder>(*transport_, std::move(log));

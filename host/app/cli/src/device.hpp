@@ -5,6 +5,7 @@
 
 #include "options.hpp"
 #include "sim_device.hpp"
+#include "trace_file.hpp"
 
 #include "sureflash/transport/transport.hpp"
 #include "sureflash/update/target.hpp"
@@ -29,6 +30,7 @@ class Device {
   Result<T> run(Task<T> job, Output& output) {
     auto result = transport::run(transport(), std::move(job), observer(output));
     output.end_progress();
+    if (auto error = trace_ ? trace_->take_error() : std::nullopt) output.warning(message(*error));
     if (sim_device_) {
       for (const std::string& note : sim_device_->take_notes()) output.note(note);
     }
@@ -52,6 +54,7 @@ class Device {
   std::string label_;
   std::unique_ptr<SimDevice> sim_device_;
   std::unique_ptr<transport::Transport> transport_;
+  std::shared_ptr<TraceFile> trace_;
   std::string recorded_;
   std::unique_ptr<transport::Transport> recorder_;
 };

@@ -117,10 +117,11 @@ class Line {
     const Options& options = request_.options;
     Task<> job = program_unit(request_, unit);
     if (!options.trace_file.empty()) {
-      TRY_ASSIGN(auto file, create_unit_trace(options.trace_file, unit.name.port));
+      TRY_ASSIGN(unit.trace, create_unit_trace(options.trace_file, unit.name.port));
       job = transport::trace::recorded(
           std::move(job),
-          transport::trace::Log(std::move(file), trace_firmware(options), unit.name.port));
+          transport::trace::Log([trace = unit.trace](std::string_view line) { trace->write(line); },
+                                trace_firmware(options), unit.name.port));
     }
     return fleet_.driver->start_at<void>(unit.name.port, std::move(job), observer(unit),
                                          [this, &unit](Result<void> done) {
@@ -144,6 +145,9 @@ class Line {
       failed_ports_.push_back(unit.name.port);
     }
     const std::string_view next = !watching() ? "" : unit.error ? "put it aside" : "unplug it";
+    if (auto error = unit.trace ? unit.trace->take_error() : std::nullopt) {
+      screen_.note(fmt::format("{:<9} {}", unit.name.port, message(*error)));
+    }
     screen_.end(unit, record, next);
     units_.erase(unit.name.port);
   }

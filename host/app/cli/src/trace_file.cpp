@@ -21,10 +21,10 @@ constexpr int kBinary = O_CLOEXEC;
 constexpr unsigned kMode = 0644;
 
 /// `how`: what becomes of a file that is there. Null: errno says why.
-std::shared_ptr<std::FILE> open_file(const std::string& path, int how) {
+std::shared_ptr<TraceFile> open_file(const std::string& path, int how) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | how | kBinary, kMode);
   if (file < 0) return nullptr;
-  return {::fdopen(file, "wb"), std::fclose};
+  return std::make_shared<TraceFile>(path, ::fdopen(file, "wb"));
 }
 
 Error unwritable(const std::string& path) {
@@ -33,36 +33,38 @@ Error unwritable(const std::string& path) {
   return std::move(error).named(path);
 }
 
-transport::trace::Log::Sink sink(std::shared_ptr<std::FILE> file) {
-  // Whole lines at once: what was said before a crash is what one wants to see.
-  return [file = std::move(file)](std::string_view line) {
-    std::fwrite(line.data(), 1, line.size(), file.get());
-    std::fflush(file.get());
-  };
-}
-
 }  // namespace
+
+void TraceFile::write(std::string_view line) {
+  if (failed_) return;
+  errno = 0;
+  failed_ = std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
+            std::fflush(file_.get()) != 0;
+  if (!failed_) return;
+  error_ = unwritable(path_);
+  error_->detail += "; the trace ends there";
+}
 
 transport::trace::Firmware trace_firmware(const Options& options) {
   return options.trace_firmware ? transport::trace::Firmware::Included
                                 : transport::trace::Firmware::LeftOut;
 }
 
-Result<transport::trace::Log::Sink> create_trace(const std::string& path) {
+Result<std::shared_ptr<TraceFile>> create_trace(const std::string& path) {
   auto file = open_file(path, O_TRUNC);
   if (!file) return fail(unwritable(path));
-  return sink(std::move(file));
+  return file;
 }
 
-Result<transport::trace::Log::Sink> create_unit_trace(const std::string& path,
-                                                      const std::string& port) {
+Result<std::shared_ptr<TraceFile>> create_unit_trace(const std::string& path,
+                                                     const std::string& port) {
   const std::filesystem::path whole(path);
   std::filesystem::path name = whole;
   for (unsigned n = 1;; ++n) {
     const std::string count = n == 1 ? "" : fmt::format("_{}", n);
     name.replace_filename(whole.stem().string() + "-" + port + count + whole.extension().string());
     auto file = open_file(name.string(), O_EXCL);
-    if (file) return sink(std::move(file));
+    if (file) return file;
     if (errno != EEXIST) return fail(unwritable(name.string()));
   }
 }

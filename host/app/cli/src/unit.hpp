@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "files.hpp"
 #include "options.hpp"
 #include "row_ledger.hpp"
+#include "trace_file.hpp"
 
 #include "sureflash/base/task.hpp"
 #include "sureflash/update/diagnose.hpp"
@@ -57,6 +59,7 @@ struct Unit {
   Duration compare_time{};
   Duration took{};
   bool started = false;
+  std::shared_ptr<TraceFile> trace;  ///< with --trace
 
   bool proven() const { return outcome && outcome->proven && !error; }
 };
