@@ -282,7 +282,7 @@ TEST_F(LyingDevice, TransferSizeZero) {
   judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0; }), {0});
 }
 TEST_F(LyingDevice, TransferSizeAbsurd) {
-  const Outcome run = judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0xFF; }), {0});
+  const Outcome run = judge(kHealthy, functional([](ByteSpan d) { d[5] = d[6] = 0xFF; }), {0, 8});
   EXPECT_THAT(run.output, HasSubstr("wTransferSize is 65535"));
 }
 TEST_F(LyingDevice, TransferSizeOne) {

@@ -3,6 +3,7 @@
 // the flash of each chip; records and the table of units.
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "command_fixture.hpp"
 #include <nlohmann/json.hpp>
@@ -81,7 +82,8 @@ TEST_F(ProductionLine, SixteenAtOnceWithFaultsInSome) {
 }
 
 TEST_F(ProductionLine, OnlyTheDevicesThatAreMeant) {
-  plug_all({"stm32f105,poll=0", "dfu11", "stm32f105,poll=0", "stm32f105,poll=0"});
+  plug_all({"stm32f105,poll=0", "dfu11", "stm32f105,poll=0", "stm32f105,poll=0",
+            "stm32f105,poll=0,usb-id=2e3c:df11"});
   const Bytes image = write_firmware("in.bin", 4096);
   const Outcome two = sureflash(command("-d 1-1 -d 1-3"));
   EXPECT_EQ(two.status, 0) << two.output;
@@ -89,7 +91,7 @@ TEST_F(ProductionLine, OnlyTheDevicesThatAreMeant) {
   EXPECT_TRUE(holds(2, image));
   EXPECT_FALSE(holds(3, image));
   const Outcome all = sureflash(command("--all -d 0483:df11"));
-  EXPECT_EQ(all.status, 0) << all.output << "dfu11 has another VID:PID";
+  EXPECT_EQ(all.status, 0) << all.output << "dfu11 has another VID:PID, a clone another VID";
   EXPECT_THAT(all.output, HasSubstr("3 of 3 units done"));
   EXPECT_TRUE(holds(3, image));
   EXPECT_EQ(sureflash(command("-d 1-1 -d 1-1")).status, 2);
@@ -125,6 +127,7 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   set_vbus("1-2", false);
   ASSERT_TRUE(says("1-2       unplugged")) << log();
   EXPECT_EQ(records().size(), 2U) << "no unit twice";
+  std::this_thread::sleep_for(500ms);  // two more looks at the ports
   // The same unit again: it keeps its row.
   set_vbus("1-2", true);
   ASSERT_TRUE(eventually([&] { return records().size() == 3; })) << log();
@@ -132,6 +135,8 @@ TEST_F(ProductionLine, WatchProgramsWhatIsPluggedInUntilCtrlC) {
   const Outcome end = wait_for_end();
   EXPECT_EQ(end.status, 0) << end.output << "this is how a line ends";
   EXPECT_THAT(end.output, HasSubstr("3 of 3 units done"));
+  const std::string unplugged = "1-2       unplugged";
+  EXPECT_EQ(end.output.find(unplugged), end.output.rfind(unplugged)) << "said once";
   EXPECT_TRUE(holds(1, {'S', 'N', '0', '1'}, 0x1000));
   EXPECT_TRUE(holds(0, {'S', 'N', '0', '2'}, 0x1000));
   EXPECT_EQ(records()[0]["uid"], records()[2]["uid"]);

@@ -25,6 +25,25 @@ TEST(Planner, NoMassEraseWhereItIsSlowerUnreliableOrUnknown) {
   EXPECT_EQ(reason("stm32u575,fill=noise", 20'000), "its time is not known for this chip");
 }
 
+/// A program of which one page is new and the rest old must not start.
+TEST(Planner, WhateverChangesTheVectorTableIsTakenAwayFirstAndComesBackLast) {
+  constexpr std::uint32_t kPage = 2048;
+  Bench bench("stm32f105,fill=noise");
+  const auto old = make_program(kBase, 20 * kPage);
+  ASSERT_TRUE(bench.program(old));
+  const std::size_t erases = bench.chip().operations().erase_count();
+  Bytes bytes = old.segments().front().data;
+  bytes[10 * kPage] ^= 1;
+  image::Image changed;
+  ASSERT_TRUE(changed.insert(kBase, bytes));
+  ASSERT_TRUE(bench.update(changed));
+  EXPECT_TRUE(bench.holds(changed));
+  EXPECT_EQ(bench.chip().operations().erase_count() - erases, 2U);
+  ASSERT_EQ(bench.plan.erase.size(), 2U);
+  EXPECT_EQ(bench.plan.erase.front(), AddressRange::sized(kBase, kPage));
+  EXPECT_EQ(bench.plan.write.back(), AddressRange::sized(kBase, 8));
+}
+
 TEST(Planner, AnEraseThatWipesEverythingTakesWhatWasKeptWithIt) {
   // The example erases its whole memory at the first command: what was equal must be written again.
   Bench bench("st-f107-example");

@@ -47,6 +47,8 @@ std::vector<Geometry> geometries() {
       kinds;
   for (const std::string_view name : sim::chip_profiles()) {
     const stm32::Chip* chip = stm32::find_chip(name);
+    // Clones begin otherwise, and come in few sizes; every_rom/interruption_test.cpp has them.
+    if (!name.starts_with("stm32")) continue;
     auto sectors = chip->flash_map().sectors(chip->flash());
     // At least a KiB, which is what the models are measured in.
     std::size_t count = kSectors;
@@ -166,6 +168,8 @@ void finish(Bench& bench, const Trial& trial, bool needs_pin) {
     EXPECT_FALSE(bench.chip().flash().weak()[index] && !finished) << "sector " << i;
     if (there[i] && bench.chip().flash().wear()[index] != wear[index]) ++again;
   }
+  // A mass erase may be the quicker way to the end; the image covers these small flashes.
+  if (bench.plan.mass_erase) return;
   EXPECT_LE(again, 1) << "of what is there, only the sector at which it stopped";
 }
 

@@ -88,6 +88,18 @@ wait "$first" || { cat first.log; fail "the first of two processes with one tabl
 our 6 program app.bin --base 0x08000000 -d sim:stm32f105 --record 'Z:\dev\full'
 grep -q "No space left on device" err || fail "a full disk says something else"
 our 6 program app.bin --base 0x08000000 -d sim:stm32f105 --record no/such/folder/log.csv
+# Who appends waits for the one that does.
+$compiler -o hold_lock.exe "$here/hold_lock.c"
+"$wine" hold_lock.exe waiting.csv release >held.log </dev/null &
+holder=$!
+for ((i = 0; i < 200; ++i)); do grep -qs held held.log && break; sleep 0.05; done
+"$wine" "$program" program app.bin --base 0x08000000 -d sim:stm32f105 --record waiting.csv >/dev/null 2>&1 </dev/null &
+waiting=$!
+sleep 3
+[[ ! -s waiting.csv ]] || fail "a line was appended while another process held the lock"
+touch release
+wait "$holder" && wait "$waiting" || fail "the two that append one after the other"
+[[ $(head -n 1 waiting.csv) == whole && $(wc -l <waiting.csv) == 2 ]] || fail "two lines, and no header"
 # Several processes append at once: no line is lost, none is torn.
 appending=()
 for seed in 1 2 3 4; do
