@@ -324,6 +324,40 @@ TEST(Quirk, WirelessStackIsLeftAloneByEverything) {
   EXPECT_FALSE(target->warnings.empty());
 }
 
+/// What a ROM gives for it is not known. Where the host cannot know where it begins, it says that.
+TEST(Quirk, WirelessStackIsNotReadUnawares) {
+  const AddressRange stack{0x080C0000, 0x08100000};
+  const auto read = [&](Bench& bench) {
+    return bench.run<Bytes>([&](const update::Target& target) -> Result<Task<Bytes>> {
+      return update::read(target, stack);
+    });
+  };
+  const auto is_warned = [](Bench& bench) {
+    const auto target = bench.identified();
+    return target && std::ranges::any_of(target->warnings, [](const std::string& warning) {
+             return warning.find("where the wireless stack begins is not known") !=
+                    std::string::npos;
+           });
+  };
+  Bench known("stm32wb30,fill=noise,sfsa=192");
+  EXPECT_FALSE(is_warned(known));
+  const auto refused = read(known);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::OutsideMemory);
+  EXPECT_NE(message(refused.error()).find("wireless stack: SFSA is 0xC0"), std::string::npos)
+      << message(refused.error());
+
+  for (const std::string_view secure : {"zeros", "refused", "content"}) {
+    SCOPED_TRACE(secure);
+    Bench hidden("stm32wb30,fill=noise,sfsa=192,ob-read=0,secure-read=" + std::string(secure));
+    EXPECT_TRUE(is_warned(hidden));
+    const auto bytes = read(hidden);
+    ASSERT_EQ(bytes.has_value(), secure != "refused");
+    if (!bytes) continue;
+    EXPECT_EQ(*bytes, secure == "content" ? hidden.flash(stack) : Bytes(stack.size(), 0));
+  }
+}
+
 /// What candidates are told apart by, as documents and device logs have it, and not as our table
 /// has it: the table is on both sides of the wire.
 class Candidates : public testing::Test {

@@ -26,7 +26,7 @@ Task<T> settled(Session& session, Task<T> job, Stage stage) {
 Result<void> check_readable(const Target& target, AddressRange range) {
   const Area* area = target.area_at(range.begin);
   if (area == nullptr || !area->map.contains(range)) {
-    return fail(Error(Errc::OutsideMemory).in(Stage::Read, range));
+    return fail(outside_memory(target, Stage::Read, range));
   }
   if (area->map.first_without(range, &stm32::Access::readable)) {
     return fail(Error(Errc::NotReadable).in(Stage::Read, range));
@@ -131,7 +131,7 @@ Task<Outcome> mass_erase(Session& session, const Area& area, Observations& seen)
 
 Result<void> check_erasable(const Target& target, const Area& area, AddressRange range) {
   if (!area.map.contains(range)) {
-    return fail(Error(Errc::OutsideMemory).in(Stage::Plan, range));
+    return fail(outside_memory(target, Stage::Plan, range));
   }
   if (const auto bad = area.map.first_without(range, &stm32::Access::erasable)) {
     return fail(Error(Errc::NotErasable, "from " + hex(*bad) + " on").in(Stage::Plan, range));
@@ -165,7 +165,7 @@ Task<Outcome> erase(const Target& target, std::vector<AddressRange> ranges,
   for (const AddressRange& range : ranges) {
     const Area* here = target.area_at(range.begin);
     if (here == nullptr || (area != nullptr && here != area)) {
-      co_return fail(Error(Errc::OutsideMemory).in(Stage::Plan, range));
+      co_return fail(outside_memory(target, Stage::Plan, range));
     }
     area = here;
     co_await check_erasable(target, *area, range);

@@ -75,8 +75,11 @@ void by_table(Target& target) {
 /// WB: from page SFSA on, the flash belongs to the wireless stack.
 void by_sfsa(Target& target) {
   Area* area = flash_area(target);
-  if (area == nullptr || !target.option_block ||
+  if (area == nullptr) return;
+  if (!target.option_block ||
       target.option_block->size() < proto::kWbSfsaOffset + 2 * proto::kWbSfrBytes) {
+    target.warnings.emplace_back(
+        "the option bytes cannot be read: where the wireless stack begins is not known");
     return;
   }
   const ByteView sfr = ByteView(*target.option_block).subspan(proto::kWbSfsaOffset);

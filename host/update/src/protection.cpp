@@ -65,14 +65,23 @@ std::string reason_against_unprotect(const Target& target) {
   return reason;
 }
 
-/// After Read Unprotect. A device that showed no dfuDNBUSY is still there, most likely.
+/// nullopt: it does not answer; it resets, or has left.
+Task<std::optional<Target>> identify_in_place(const Target& before) {
+  auto now = co_await caught(identify(as_before(before)));
+  if (now) co_return *std::move(now);
+  if (!may_have_reset(now.error())) co_return fail(std::move(now).error());
+  co_return std::nullopt;
+}
+
+/// After Read Unprotect. A device that showed no dfuDNBUSY is still there, most likely; one that is
+/// still protected may erase yet, and reset only then.
 Task<std::optional<Target>> identify_unprotected(const Target& before, bool stays) {
-  if (stays) {
-    auto now = co_await caught(identify(as_before(before)));
-    if (now) co_return *std::move(now);
-    if (!may_have_reset(now.error())) co_return fail(std::move(now).error());
-  }
-  co_return co_await identify_again(before);
+  if (!stays) co_return co_await identify_again(before);
+  auto now = co_await identify_in_place(before);
+  if (now && now->read_protection_signs.empty()) co_return now;
+  auto back = co_await identify_again(before);
+  if (back) co_return back;
+  co_return co_await identify_in_place(before);
 }
 
 }  // namespace

@@ -64,6 +64,13 @@ class Session {
   std::uint8_t alt_setting_;
 };
 
+/// With what was put right about the flash: it may be why.
+inline Error outside_memory(const Target& target, Stage stage, AddressRange range) {
+  const Area* flash = target.flash();
+  return Error(Errc::OutsideMemory, flash == nullptr ? std::string() : flash->corrected)
+      .in(stage, range);
+}
+
 /// Reads back `image` and compares it, byte for byte.
 Task<Outcome> compare(Session& session, const image::Image& image, Observations& observations);
 

@@ -22,8 +22,8 @@ constexpr std::uint16_t kArtery = 0x2E3C;
 constexpr std::size_t kProbeBytes = 4;
 /// AN2606 table 7: what most lines need; for loaders that are not ST's.
 constexpr std::uint32_t kWriteUnitUnknownChip = 4;
-/// An option block is read whole, but no device may ask for more.
-constexpr std::uint64_t kOptionBlockMax = 512;
+/// An option block is read whole (AT32F437: 4 KiB), but no device may ask for more.
+constexpr std::uint64_t kOptionBlockMax = 4096;
 
 /// "STM32 0x418 DFU Bootloader" -> 0x418.
 std::optional<std::uint16_t> product_id_in(std::string_view product) {

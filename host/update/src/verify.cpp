@@ -63,7 +63,7 @@ Task<Outcome> verify(const Target& target, const image::Image& image, Observatio
   const Area* area = target.area_at(image.bounds().begin);
   for (const image::Segment& s : image.segments()) {
     if (area == nullptr || !area->map.contains(s.range())) {
-      co_return fail(Error(Errc::OutsideMemory).in(Stage::Verify, s.range()));
+      co_return fail(outside_memory(target, Stage::Verify, s.range()));
     }
     if (area->map.first_without(s.range(), &stm32::Access::readable)) {
       co_return fail(Error(Errc::NotReadable).in(Stage::Verify, s.range()));

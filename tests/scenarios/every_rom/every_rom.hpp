@@ -6,6 +6,8 @@
 #include "../scenario.hpp"
 #include <fmt/format.h>
 
+#include "sureflash/proto/dfuse.hpp"
+
 /// The programming path on the ROM of every line of chips, so that a fix for one that breaks
 /// another cannot pass. A subject is a suite of its own:
 ///
@@ -23,7 +25,8 @@ inline std::vector<std::string> every_rom() {
        {"stm32f105,rom=2.0", "stm32f105,rom=2.1", "stm32f105,usb-id=28e9:0189",
         "stm32f105,usb-id=2e3c:df11", "stm32f405,usb-id=2e3c:df11", "stm32f405,rom-id=1",
         "stm32f405,clr-status=stalls", "gd32vf103,variant=1", "at32f415,unprotect=idle-resets",
-        "stm32wb30,ob-read=0", "stm32wb30,secure-read=refused", "stm32wb30,secure-read=content",
+        "stm32wb30,ob-read=0", "stm32wb30,ob-read=0,secure-read=refused",
+        "stm32wb30,ob-read=0,secure-read=content",
         "stm32h723,layout=@Internal Flash  /0x08000000/16*128Kg"}) {
     specs.emplace_back(more);
   }
@@ -51,11 +54,19 @@ class EveryRom : public testing::TestWithParam<std::string> {
   const stm32::Chip& data() const { return data_; }
   AddressRange all() const { return data().flash(); }
   /// Without what belongs to somebody else: of an STM32WB the last 12 pages (SFSA 0xF4).
-  AddressRange usable() const {
-    AddressRange range = all();
-    if (data().has(proto::kWirelessStackOnTop)) range.end -= 12 * first_sector();
+  AddressRange usable() const { return usable(all().size()); }
+  /// That of a chip with so much flash.
+  AddressRange usable(std::uint64_t size) const {
+    AddressRange range = AddressRange::sized(kBase, size);
+    if (has_stack()) range.end -= 12 * first_sector();
     return range;
   }
+  bool is_clone() const { return data().usb_vendor != proto::kStVendorId; }
+  bool has_stack() const { return data().has(proto::kWirelessStackOnTop); }
+  /// Whether the host can know where the usable flash ends: SFSA is in the option bytes.
+  bool shows_end() const { return !has_stack() || !is_told("ob-read=0"); }
+  /// Whether the specification says so.
+  bool is_told(std::string_view key) const { return GetParam().find(key) != std::string::npos; }
   std::vector<AddressRange> sectors() const { return data().flash_map().sectors(usable()); }
   std::uint64_t first_sector() const { return data().flash_map().runs()[0].sector_size; }
   /// What a write through this ROM is a multiple of.
@@ -66,6 +77,10 @@ class EveryRom : public testing::TestWithParam<std::string> {
                                  std::max<std::size_t>(2 * first_sector() + 100, 5000));
   }
 
+  /// One that leaves nothing of the flash to anybody else.
+  image::Image whole_flash(std::uint64_t seed = 1) const {
+    return make_program(kBase, usable().size(), seed);
+  }
   /// A small program with something in the middle of the flash and at its end as well: other banks
   /// and sizes of sectors, and sectors that some ROMs have trouble with.
   image::Image spread_program(std::uint64_t seed = 1) const {
@@ -91,6 +106,11 @@ class EveryRom : public testing::TestWithParam<std::string> {
     }
     return before;
   }
+  /// What is in flash after everything was erased; somebody else's part stays.
+  Bytes wiped(Bytes before) const {
+    std::fill_n(before.begin(), usable(before.size()).size(), data().erased_value);
+    return before;
+  }
   /// Names the first difference instead of printing megabytes.
   static void expect_flash(Bench& bench, const Bytes& expected) {
     const ByteView actual = bench.chip().flash().bytes();
@@ -101,9 +121,11 @@ class EveryRom : public testing::TestWithParam<std::string> {
   static std::ptrdiff_t offset(std::uint64_t address) {
     return static_cast<std::ptrdiff_t>(address - kBase);
   }
+  /// Whether nothing is left that an erase could reach.
   bool is_blank(Bench& bench) const {
     const std::uint8_t erased = data().erased_value;
-    return std::ranges::all_of(bench.chip().flash().bytes(),
+    const ByteView bytes = bench.chip().flash().bytes();
+    return std::ranges::all_of(bytes.first(usable(bytes.size()).size()),
                                [=](std::uint8_t b) { return b == erased; });
   }
 
