@@ -4,6 +4,7 @@
 // UPDATE_GOLDEN=1 writes them anew.
 
 #include "cli_fixture.hpp"
+#include <gmock/gmock.h>
 
 namespace sureflash::cli {
 namespace {
