@@ -338,8 +338,8 @@ Result<Plan> make_plan(const Target& target, const image::Image& image,
                    "a program starts at a multiple of " + decimal(target.write_unit())));
   }
   TRY(check_write_protection(target, plan));
-  const bool has_vectors = target.chip == nullptr || target.chip->starts_by_vector_table;
-  if (options.vector_table == VectorTableCheck::Require && has_vectors) {
+  plan.has_vectors = target.chip == nullptr || target.chip->starts_by_vector_table;
+  if (options.vector_table == VectorTableCheck::Require && plan.has_vectors) {
     TRY(check_vectors(target, image, start));
   }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #ifdef _WIN32
@@ -67,8 +68,9 @@ void append(Bytes& out, ByteView bytes) {
 }
 
 Error os_error(Errc code, const std::string& path) {
-  Error error(code, std::strerror(errno));
-  error.os = errno;
+  const int why = errno;
+  Error error(code, std::generic_category().message(why));
+  error.os = why;
   return std::move(error).named(path);
 }
 

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <unistd.h>
 
+#include "files.hpp"
 #include "locked_file.hpp"
 
 namespace sureflash::cli {
@@ -33,10 +33,7 @@ bool ends_unfinished(int file, std::int64_t size) {
 }  // namespace
 
 Error AppendFile::error(Errc code) const {
-  Error e(code, std::strerror(errno));
-  e.os = errno;
-  e.where.name = path_;
-  return e;
+  return file_error(code, path_);
 }
 
 Result<std::unique_ptr<AppendFile>> AppendFile::open(const std::string& path) {

@@ -1,9 +1,9 @@
 #include "files.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <memory>
+#include <system_error>
 
 #ifdef _WIN32
 #include <fcntl.h>
@@ -16,13 +16,6 @@ namespace {
 
 /// No STM32 image is larger; a device or a pipe without end is not read for ever.
 constexpr std::size_t kFileSizeMax = std::size_t{256} << 20;
-
-Error os_error(Errc code, const std::string& path) {
-  Error e(code, std::strerror(errno));
-  e.where.name = path;
-  e.os = errno;
-  return e;
-}
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
@@ -40,15 +33,23 @@ Result<void> write_standard_output(ByteView bytes, std::FILE* out) {
   std::fflush(out);
   ::_setmode(::_fileno(out), _O_BINARY);
 #endif
-  if (!write_all(out, bytes)) return fail(os_error(Errc::FileUnwritable, "standard output"));
+  if (!write_all(out, bytes)) return fail(file_error(Errc::FileUnwritable, "standard output"));
   return {};
 }
 
 }  // namespace
 
+Error file_error(Errc code, const std::string& path) {
+  const int why = errno;
+  Error e(code, std::generic_category().message(why));
+  e.where.name = path;
+  e.os = why;
+  return e;
+}
+
 Result<Bytes> read_file(const std::string& path) {
   const File file = open_file(path, "rb");
-  if (!file) return fail(os_error(Errc::FileUnreadable, path));
+  if (!file) return fail(file_error(Errc::FileUnreadable, path));
   Bytes bytes;
   std::error_code no_size;
   if (const auto size = fs::file_size(path, no_size); !no_size) {
@@ -63,7 +64,7 @@ Result<Bytes> read_file(const std::string& path) {
     bytes.resize(old_size + kPiece);
     const std::size_t n = std::fread(bytes.data() + old_size, 1, kPiece, file.get());
     if (n < kPiece && std::ferror(file.get()) != 0) {
-      return fail(os_error(Errc::FileUnreadable, path));
+      return fail(file_error(Errc::FileUnreadable, path));
     }
     bytes.resize(old_size + n);
     if (n < kPiece) return bytes;
@@ -76,10 +77,10 @@ Result<void> write_file(const std::string& path, ByteView bytes, std::FILE* out)
   const bool special = fs::exists(path, ignored) && !fs::is_regular_file(path, ignored);
   const std::string temporary = special ? path : path + ".part";
   File file = open_file(temporary, "wb");
-  if (!file) return fail(os_error(Errc::FileUnwritable, path));
+  if (!file) return fail(file_error(Errc::FileUnwritable, path));
   const bool written = write_all(file.get(), bytes);
   if (std::fclose(file.release()) != 0 || !written) {
-    Error error = os_error(Errc::FileUnwritable, path);
+    Error error = file_error(Errc::FileUnwritable, path);
     if (!special) fs::remove(temporary, ignored);
     return fail(std::move(error));
   }

@@ -9,6 +9,9 @@
 
 namespace sureflash::cli {
 
+/// What errno says of a file.
+Error file_error(Errc code, const std::string& path);
+
 /// Errors: FileUnreadable (with errno), TooLarge (above 256 MiB).
 Result<Bytes> read_file(const std::string& path);
 /// Writes beside the file and renames, so that a full disk leaves the old file. "-" is `out`.

@@ -179,15 +179,19 @@ void show_plan(Output& output, const update::Plan& plan, PlanDetail detail) {
     output.field("", fmt::format("verify {} by reading back", text_size(plan.bytes_to_verify())));
     return;
   }
-  const bool vectors_last = plan.commit.begin == plan.start && !plan.commit.empty();
+  const bool start_last = plan.commit.begin == plan.start && !plan.commit.empty();
   output.field(
       plan.kept.empty() ? "plan" : "",
       fmt::format("erase {}, {}{}{}", count(plan.erase.size(), "sector"),
                   text_size(plan.bytes_to_erase()), plan.mass_erase ? ", by mass erase" : "",
-                  vectors_last ? "; the sector with the vector table first" : ""));
+                  !start_last        ? ""
+                  : plan.has_vectors ? "; the sector with the vector table first"
+                                     : "; the sector that it starts in first"));
   show_ranges(output, "", joined(plan.erase));
   output.field("", fmt::format("write {}{}", text_size(plan.bytes_to_write()),
-                               vectors_last ? "; the reset vector last" : ""));
+                               !start_last        ? ""
+                               : plan.has_vectors ? "; the reset vector last"
+                                                  : "; its first bytes last"));
   show_ranges(output, "", plan.write);
   output.field("", fmt::format("verify {} by reading back", text_size(plan.bytes_to_verify())));
   if (!plan.also_erased.empty()) {

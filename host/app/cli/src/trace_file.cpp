@@ -2,12 +2,12 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <memory>
 #include <unistd.h>
 
+#include "files.hpp"
 #include <fmt/format.h>
 
 namespace sureflash::cli {
@@ -27,12 +27,6 @@ std::shared_ptr<TraceFile> open_file(const std::string& path, int how) {
   return std::make_shared<TraceFile>(path, ::fdopen(file, "wb"));
 }
 
-Error unwritable(const std::string& path) {
-  Error error(Errc::FileUnwritable, std::strerror(errno));
-  error.os = errno;
-  return std::move(error).named(path);
-}
-
 }  // namespace
 
 void TraceFile::write(std::string_view line) {
@@ -41,7 +35,7 @@ void TraceFile::write(std::string_view line) {
   failed_ = std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
             std::fflush(file_.get()) != 0;
   if (!failed_) return;
-  error_ = unwritable(path_);
+  error_ = file_error(Errc::FileUnwritable, path_);
   error_->detail += "; the trace ends there";
 }
 
@@ -52,7 +46,7 @@ transport::trace::Firmware trace_firmware(const Options& options) {
 
 Result<std::shared_ptr<TraceFile>> create_trace(const std::string& path) {
   auto file = open_file(path, O_TRUNC);
-  if (!file) return fail(unwritable(path));
+  if (!file) return fail(file_error(Errc::FileUnwritable, path));
   return file;
 }
 
@@ -65,7 +59,7 @@ Result<std::shared_ptr<TraceFile>> create_unit_trace(const std::string& path,
     name.replace_filename(whole.stem().string() + "-" + port + count + whole.extension().string());
     auto file = open_file(name.string(), O_EXCL);
     if (file) return file;
-    if (errno != EEXIST) return fail(unwritable(name.string()));
+    if (errno != EEXIST) return fail(file_error(Errc::FileUnwritable, name.string()));
   }
 }
 

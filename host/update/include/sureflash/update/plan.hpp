@@ -105,6 +105,8 @@ struct Plan {
   /// The image, filled up with the erased value to whole aligned units.
   image::Image payload;
   std::uint8_t erased_value = 0xFF;
+  /// Whether `start` holds a vector table; not so on a GD32VF103.
+  bool has_vectors = true;
   /// Where the program starts: the lowest address of the image.
   std::uint32_t start = 0;
   Estimate estimate;

@@ -20,17 +20,8 @@ struct TimeRange {
   Duration max{};
 
   constexpr Duration pick(TimeChoice choice) const {
-    switch (choice) {
-      case TimeChoice::Min:
-        return min;
-      case TimeChoice::Typical:
-        return typical;
-      case TimeChoice::Max:
-        return max;
-      case TimeChoice::None:
-        return {};
-    }
-    return typical;
+    if (choice == TimeChoice::None) return {};
+    return choice == TimeChoice::Min ? min : choice == TimeChoice::Max ? max : typical;
   }
 };
 
