@@ -188,9 +188,10 @@ TEST(Clone, IsExplainedByTheDoctor) {
   for (const Clone& clone : kClones) {
     SCOPED_TRACE(clone.spec);
     Bench bench(std::string(clone.spec) + ",fill=app");
+    const Error failed(Errc::VerifyMismatch);
     const auto found = bench.run<std::vector<update::Finding>>(
         [&](const update::Target& target) -> Result<Task<std::vector<update::Finding>>> {
-          return update::diagnose(target, Error(Errc::VerifyMismatch), bench.seen);
+          return update::diagnose(target, failed, bench.seen);
         });
     ASSERT_TRUE(found);
     for (const update::Finding& finding : *found) EXPECT_NE(finding.id, "cubemx-skeleton");
