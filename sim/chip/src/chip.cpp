@@ -27,7 +27,7 @@ ChipDescription stm32f105(std::uint32_t flash_kib) {
   return {.name = "STM32F105-" + std::to_string(flash_kib) + "K",
           .flash = f105_flash(flash_kib),
           .options = f1_option_flash(),
-          .ram = AddressRange::sized(0x20000000, 64 * 1024),
+          .ram = AddressRange::sized(0x20000000, 0x10000),
           .system_memory = {0x1FFFB000, 0x1FFFF800},
           .flash_size_register = 0x1FFFF7E0,
           .unique_id_address = 0x1FFFF7E8};

@@ -89,7 +89,7 @@ Result<Bytes> read_file(const std::string& path) {
     const std::size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get());
     append(bytes, ByteView(chunk).first(count));
     if (std::ferror(file.get()) != 0) return fail(os_error(Errc::FileUnreadable, path));
-    if (count == 0) return bytes;
+    if (std::feof(file.get()) != 0) return bytes;
     if (bytes.size() > kFileSizeMax) {
       return fail(Error(Errc::FormatInvalid, "longer than any chip").named(path));
     }
@@ -173,6 +173,7 @@ Result<void> decode_state(ByteView file, Chip& chip) {
   }
   chip.flash().load(chip.flash().geometry().base, flash);
   std::vector<std::uint32_t> erases;
+  erases.reserve(sectors);
   for (std::size_t i = 0; i < sectors; ++i) erases.push_back(load_le32(wear, 4 * i));
   chip.flash().load_wear(std::move(erases));
   UniqueId unique_id{};

@@ -78,7 +78,6 @@ IoctlResult UsbfsFile::ioctl(std::uint32_t request, std::uint64_t argument, Clie
     case USBDEVFS_CONTROL:
       return control(argument, memory);
     case USBDEVFS_CLAIMINTERFACE:
-      return claim(argument, memory);
     // No kernel driver is ever bound here; but for the claim there is nothing to do.
     case USBDEVFS_DISCONNECT_CLAIM:
       return claim(argument, memory);

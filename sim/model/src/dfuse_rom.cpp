@@ -414,9 +414,8 @@ Reply DfuSeRom::upload(const Request& request) {
     return refuse(DfuStatus::ErrTarget);
   if (region->kind == Kind::Blank || region->kind == Kind::DeviceFeature) {
     std::fill_n(request.in.begin(), count, std::uint8_t{0xFF});
-  } else if (region->kind == Kind::OptionBytes && !switches_.reads_option_bytes) {
-    return refuse(DfuStatus::ErrTarget);
-  } else if (!chip_->read(static_cast<std::uint32_t>(address), request.in.first(count)) ||
+  } else if ((region->kind == Kind::OptionBytes && !switches_.reads_option_bytes) ||
+             !chip_->read(static_cast<std::uint32_t>(address), request.in.first(count)) ||
              hide_secure(static_cast<std::uint32_t>(address), request.in.first(count))) {
     return refuse(DfuStatus::ErrTarget);
   }

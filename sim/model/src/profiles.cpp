@@ -469,6 +469,7 @@ std::span<const ProfileHelp> profiles() {
 std::span<const std::string_view> chip_profiles() {
   static const auto names = [] {
     std::vector<std::string_view> all;
+    all.reserve(std::size(proto::kChips));
     for (const proto::ChipData& data : proto::kChips) all.push_back(data.name);
     return all;
   }();

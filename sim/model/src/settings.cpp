@@ -72,7 +72,9 @@ Result<Settings> Settings::parse(std::string_view name, std::span<const KeyHelp>
 
 std::string_view Settings::get(std::string_view key) const {
   const auto found = values_.find(key);
-  return found == values_.end() ? help(key)->default_value : found->second;
+  if (found != values_.end()) return found->second;
+  const KeyHelp* known = help(key);
+  return known != nullptr ? known->default_value : std::string_view();
 }
 
 const KeyHelp* Settings::help(std::string_view key) const {

@@ -90,6 +90,7 @@ void show_identity(Output& output, const update::Target& target) {
     output.field("chip", fmt::format("{}: {}", target.chip->name, sure));
   } else if (!target.candidates.empty()) {
     std::vector<std::string_view> names;
+    names.reserve(target.candidates.size());
     for (const stm32::Chip* chip : target.candidates) names.push_back(chip->name);
     output.field("chip", fmt::format("one of {}", fmt::join(names, ", ")));
   }

@@ -49,6 +49,7 @@ std::string_view name(Progress::Activity activity) {
 Output::Output(Streams streams, bool json, ColorMode color)
     : streams_(streams), json_(json), color_(color) {
   if (color == ColorMode::Auto) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char* no_color = std::getenv("NO_COLOR");
     if (no_color != nullptr && no_color[0] != '\0') color_ = ColorMode::Never;
   }
@@ -96,7 +97,7 @@ void Output::note(std::string_view text) {
   if (!json_) fmt::print(err(), "{}\n", text);
 }
 
-void Output::event(std::string_view type, Json object) {
+void Output::event(std::string_view type, const Json& object) {
   if (!json_) return;
   Json line = {{"schema", kSchema}, {"type", type}};
   line.update(object);
@@ -104,10 +105,10 @@ void Output::event(std::string_view type, Json object) {
   std::fflush(streams_.out);
 }
 
-void Output::result(std::string_view command, Json object) {
+void Output::result(std::string_view command, const Json& object) {
   Json head = {{"command", command}, {"ok", true}};
   head.update(object);
-  event("result", std::move(head));
+  event("result", head);
 }
 
 void Output::progress(const Progress& progress, Duration now) {

@@ -58,9 +58,9 @@ class Output {
   void unit_failed(std::string_view port, const Error& error,
                    const std::vector<update::Finding>& findings, std::string_view and_now);
 
-  void event(std::string_view type, Json object);
+  void event(std::string_view type, const Json& object);
   /// The last object of a run that ended well.
-  void result(std::string_view command, Json object);
+  void result(std::string_view command, const Json& object);
   void error(const Error& error, const std::vector<update::Finding>& findings);
   /// A run whose result is a failure, for people: what happened, and what to do.
   void failed(std::string_view text, std::string_view hint);

@@ -7,8 +7,10 @@ namespace sureflash::cli {
 namespace {
 
 std::filesystem::path state_folder() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const char* state = std::getenv("XDG_STATE_HOME");
   if (state != nullptr && *state != 0) return std::filesystem::path(state) / "sureflash";
+  // NOLINTNEXTLINE(concurrency-mt-unsafe)
   const char* home = std::getenv("HOME");
   return std::filesystem::path(home != nullptr ? home : ".") / ".local/state/sureflash";
 }

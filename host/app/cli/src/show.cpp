@@ -85,11 +85,15 @@ void show_device(Output& output, const std::string& label, const update::Target&
   }
 }
 
+namespace {
+
 Json candidates_json(const update::Target& target) {
   Json names = Json::array();
   for (const stm32::Chip* chip : target.candidates) names.push_back(chip->name);
   return names;
 }
+
+}  // namespace
 
 Json to_json(const update::Target& target) {
   const auto& d = target.descriptors;
@@ -134,6 +138,8 @@ Json to_json(const update::Target& target) {
           {"read_protection_signs", target.read_protection_signs}};
 }
 
+namespace {
+
 std::string time_text(const update::Estimate& estimate) {
   return estimate.known ? "about " + text(estimate.total()) : std::string("time not known");
 }
@@ -169,6 +175,8 @@ Json to_json(const update::EntryPlan& entry) {
           {"rewritten", ranges_json(entry.rewritten)}, {"window_us", entry.window / 1us},
           {"window_max_us", entry.window_max / 1us},   {"interruption", entry.interruption}};
 }
+
+}  // namespace
 
 void show_plan(Output& output, const update::Plan& plan, PlanDetail detail) {
   if (!plan.kept.empty()) {
@@ -209,6 +217,8 @@ void show_plan(Output& output, const update::Plan& plan, PlanDetail detail) {
   show_entry(output, plan.entry);
 }
 
+namespace {
+
 Json alternatives_json(std::span<const update::Alternative> alternatives) {
   Json list = Json::array();
   for (const update::Alternative& a : alternatives) {
@@ -221,6 +231,8 @@ Json alternatives_json(std::span<const update::Alternative> alternatives) {
   }
   return list;
 }
+
+}  // namespace
 
 Json to_json(const update::Plan& plan) {
   Json j = {{"alt_setting", plan.alt_setting},

@@ -56,7 +56,8 @@ Result<std::shared_ptr<TraceFile>> create_unit_trace(const std::string& path,
   std::filesystem::path name = whole;
   for (unsigned n = 1;; ++n) {
     const std::string count = n == 1 ? "" : fmt::format("_{}", n);
-    name.replace_filename(whole.stem().string() + "-" + port + count + whole.extension().string());
+    name.replace_filename(
+        fmt::format("{}-{}{}{}", whole.stem().string(), port, count, whole.extension().string()));
     auto file = open_file(name.string(), O_EXCL);
     if (file) return file;
     if (errno != EEXIST) return fail(file_error(Errc::FileUnwritable, name.string()));

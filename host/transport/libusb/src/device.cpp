@@ -221,7 +221,7 @@ std::vector<std::string> holders(const std::string& node) {
       if (fs::read_symlink(open.path(), unreadable) != name || !can_claim(open.path())) continue;
       std::string program;
       std::getline(std::ifstream(process.path() / "comm"), program);
-      found.push_back(program + " (pid " + pid + ")");
+      found.push_back(program.append(" (pid ").append(pid).append(")"));
       break;
     }
   }
