@@ -384,9 +384,8 @@ issue 2696); 5 ms for a write (STM32F745; fwupd pull request 1944; it may be fwu
 Where the ROM announces or holds what an operation takes, the targets cannot be met: a byte-wide F405 needs 16 us for each of
 1,048,576 bytes and 16 s for its sectors, and dfu-util, which waits no longer than that, is within 15 % of it. `--vdd 3.3` takes the floor to
 15 s, and a chip that the user calls new need not be erased at all; dfu-util erases it as well. Where more than the work is announced,
-dfu-util waits for it twice per block, since it sets the address each time. sureflash learns from erases and long writes that
-GETSTATUS is held, and then asks at once. With `--new-chip` nothing is erased, and with `--vdd` a write of 8 ms is too short to learn from: there
-it waits what is announced, as it does where GETSTATUS is not held.
+dfu-util waits for it twice per block, since it sets the address each time. sureflash learns from erases and writes that
+GETSTATUS is held, and then asks at once; where it is not held, it waits what is announced.
 
 ## Many at once
 

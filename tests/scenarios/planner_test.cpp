@@ -79,6 +79,18 @@ TEST(Waiting, AHoldingRomIsKnownByItsErasesWhereWritesAreShort) {
   EXPECT_LT(holds.took * 2, answers.took);
 }
 
+TEST(Waiting, OneEraseAndOneShortWriteAreEnough) {
+  // A new chip: only the guard is erased.
+  const auto image = make_program(kBase, 128 * 1024);
+  const update::PlanOptions options{.new_chip = true, .width = stm32::ProgramWidth::Word};
+  Bench holds("stm32f405,poll=100");
+  ASSERT_TRUE(holds.update(image, options));
+  Bench answers("stm32f405,poll=100,held=0");
+  ASSERT_TRUE(answers.update(image, options));
+  EXPECT_GT(answers.took, 64 * 100ms) << "bwPollTimeout is honoured";
+  EXPECT_LT(holds.took * 2, answers.took);
+}
+
 TEST(Identify, ACandidateIsNeverCalledCertain) {
   const auto title = [](const char* spec) {
     Bench bench(spec);

@@ -17,6 +17,8 @@ constexpr std::size_t kCommandsMax = 64;
 /// A ping that took so long was held: a control transfer needs 1 ms to 3 ms, a page of flash at
 /// least 20 ms.
 constexpr Duration kHeldAtLeast = 10ms;
+/// Once an erase was held, so short a write is enough: 2 KiB word by word take 8 ms (F4).
+constexpr Duration kHeldAgainAtLeast = 5ms;
 constexpr int kHeldPingsToLearn = 2;
 constexpr int kQuickWritesToLearn = 4;
 /// Writes below this may be over before the ping.
@@ -105,7 +107,7 @@ Task<> DfuSe::learn(Duration limit, Work work) {
     co_await fail(std::move(answered).error());
   } else if (!answered) {
     holding_ = Holding::No;
-  } else if (took < kHeldAtLeast) {
+  } else if (took < (held_pings_ > 0 ? kHeldAgainAtLeast : kHeldAtLeast)) {
     if (work == Work::Erase || ++quick_pings_ == kQuickWritesToLearn) holding_ = Holding::No;
   } else if (++held_pings_ == kHeldPingsToLearn) {
     holding_ = Holding::Yes;
