@@ -83,6 +83,8 @@ inline constexpr KeyHelp kChipKeys[] = {
     {"rom-id", "N", "", "which of its ROM identifiers (0, 1)"},
     {"layout", "TEXT", "", "layout of the flash as the device states it; ';' stands for ','"},
     {"usb-id", "VID:PID", "", "as of a clone: 28e9:0189 (GD32), 2e3c:df11 (AT32)"},
+    {"banks", "usual|other", "usual",
+     "how its flash is divided, where option bytes can change that"},
     {"without", "QUIRKS", "", "the ROM without some of its quirks (docs/chips.md), joined by +"},
     {"clr-status", "rom|stalls|idle", "rom",
      "CLRSTATUS in an idle state: stalled, or leads to dfuIDLE"},

@@ -309,7 +309,14 @@ Result<void> place_wireless_stack(const Settings& settings, Chip& chip) {
 }
 
 Result<VirtualDevice::Parts> st_chip_rom(const proto::ChipData& line, const Settings& settings) {
-  TRY_ASSIGN(const proto::ChipData data, without_quirks(line, settings.get("without")));
+  TRY_ASSIGN(proto::ChipData data, without_quirks(line, settings.get("without")));
+  if (settings.is("banks", "other")) {
+    if (data.layout_other[0].count == 0) {
+      return fail(Errc::DeviceSpec, "banks=other: a " + std::string(data.title) + " has no other");
+    }
+    data.layout = data.layout_other;
+    data.layout_text = {};  // that of a log, of the usual one
+  }
   TRY_ASSIGN(auto parts, common_parts(settings, {.fill = settings.on("runtime") ? "app" : "blank",
                                                  .chip = &data}));
   Chip& chip = *parts.chip;
