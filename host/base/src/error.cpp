@@ -86,7 +86,7 @@ Entry entry(Errc code) {
     case Errc::BadUnitData:
       return {"bad-unit-data", "the table of units is not right"};
     case Errc::OutsideMemory:
-      return {"outside-memory", "the image reaches outside the memory of the device"};
+      return {"outside-memory", "part of it is outside the memory of the device"};
     case Errc::NotWritable:
       return {"not-writable", "the device declares this memory read-only"};
     case Errc::NotErasable:

@@ -131,7 +131,7 @@ Task<Outcome> mass_erase(Session& session, const Area& area, Observations& seen)
 
 Result<void> check_erasable(const Target& target, const Area& area, AddressRange range) {
   if (!area.map.contains(range)) {
-    return fail(outside_memory(target, Stage::Plan, range));
+    return fail(outside_memory(target, Stage::Erase, range));
   }
   if (const auto bad = area.map.first_without(range, &stm32::Access::erasable)) {
     return fail(Error(Errc::NotErasable, "from " + hex(*bad) + " on").in(Stage::Plan, range));
@@ -165,7 +165,7 @@ Task<Outcome> erase(const Target& target, std::vector<AddressRange> ranges,
   for (const AddressRange& range : ranges) {
     const Area* here = target.area_at(range.begin);
     if (here == nullptr || (area != nullptr && here != area)) {
-      co_return fail(outside_memory(target, Stage::Plan, range));
+      co_return fail(outside_memory(target, Stage::Erase, range));
     }
     area = here;
     co_await check_erasable(target, *area, range);

@@ -82,7 +82,11 @@ Remedy remedy(const Error& error) {
     case Errc::BadUnitData:
       return {"correct the table: CSV in UTF-8, with the names of the columns in line 1", {}};
     case Errc::OutsideMemory:
-      return {"the image is too large for this chip, or linked for another one", {}};
+      return {
+          "`sureflash map` shows the memory that there is; an image that does not fit is for "
+          "another "
+          "chip",
+          {}};
     case Errc::NotWritable:
     case Errc::NotErasable:
       return {"link the program behind the read-only part; there the device keeps its own loader",
