@@ -19,12 +19,15 @@ program=$(realpath "$2/sureflash.exe")
 
 work=$(mktemp -d /tmp/sf-win-XXXXXX)
 export WINEPREFIX=$work/prefix WINEDEBUG=-all DISPLAY=
+server=$(dirname "$(realpath "$wine")")/wineserver64
 finish() {
-  "$(dirname "$(realpath "$wine")")/wineserver64" -k 2>/dev/null || true
+  "$server" -k 2>/dev/null || true
   rm -rf "$work"
 }
 trap finish EXIT
-mkdir "$work/here"
+# It stays: a program that starts while the server of the last one is about to end may fail.
+mkdir "$work/here" "$WINEPREFIX"
+"$server" -p
 cd "$work/here"
 
 checks=0
@@ -104,10 +107,12 @@ wait "$holder" && wait "$waiting" || fail "the two that append one after the oth
 appending=()
 for seed in 1 2 3 4; do
   "$wine" "$program" program app.bin --base 0x08000000 --record together.csv \
-    -d sim:stm32f105,seed=${seed}0 -d sim:stm32f105,seed=${seed}1 -d sim:stm32f105,seed=${seed}2 >/dev/null 2>&1 </dev/null &
+    -d sim:stm32f105,seed=${seed}0 -d sim:stm32f105,seed=${seed}1 -d sim:stm32f105,seed=${seed}2 >"appending$seed.log" 2>&1 </dev/null &
   appending+=($!)
 done
-for process in "${appending[@]}"; do wait "$process" || fail "one of several processes that append"; done
+for process in "${appending[@]}"; do
+  wait "$process" || { code=$?; cat appending?.log; fail "one of several that append: exit code $code"; }
+done
 python3 "$here/../cli/same_records.py" log.csv <(tail -n +2 log.jsonl) >/dev/null || fail "CSV and JSON lines differ"
 python3 "$here/records.py" "$(sha256sum <app.bin | cut -d ' ' -f 1)" || fail "the records"
 
