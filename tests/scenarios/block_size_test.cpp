@@ -1,6 +1,6 @@
 // Goal: whatever wTransferSize a device announces, blocks are whole write units that arrive where
-// they belong, with as few Set Address commands as that takes. Method: ROMs of several write
-// alignments with good, odd and impossible sizes; the wire is counted, the chip is the judge.
+// they belong, with as few Set Address commands as that takes. Method: the ROMs of all lines with
+// good, odd and impossible sizes; the wire is counted, the chip is the judge.
 
 #include "scenario.hpp"
 #include <fmt/format.h>
@@ -36,18 +36,19 @@ class Counting final : public transport::Transport {
 
 TEST(BlockSize, WholeUnitsArriveWhereTheyBelong) {
   const auto image = make_program(kBase, 2 * 9000 + 4);
-  for (const char* chip : {"stm32f105", "stm32l432", "stm32l072", "stm32h503", "stm32h742"}) {
+  for (const std::string_view chip : sim::chip_profiles()) {
     for (const int size : {32, 64, 100, 1000, 1024, 2048, 4096, 6000, 8192, 65535}) {
       for (const char* counted_in : {"wtransfersize", "wlength"}) {
         const auto spec =
             fmt::format("{},fill=noise,transfer-size={},block-address={}", chip, size, counted_in);
         SCOPED_TRACE(spec);
+        const stm32::Chip* data = stm32::find_chip(chip);
         Bench bench(spec);
+        bench.identify.chip = data;
         const auto outcome = bench.program(image);
         ASSERT_TRUE(outcome) << message(outcome.error());
         EXPECT_TRUE(outcome->proven);
         EXPECT_TRUE(bench.holds(image));
-        const stm32::Chip* data = stm32::find_chip(chip);
         const auto unit = std::max(data->program_unit, data->write_alignment);
         EXPECT_EQ(bench.plan.block_size, static_cast<unsigned>(std::min(size, 4096)) / unit * unit);
       }
