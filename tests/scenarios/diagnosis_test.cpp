@@ -286,6 +286,13 @@ std::string id_of(const std::string& cell) {
   return cell.substr(0, cell.find(' '));
 }
 
+TEST(Diagnosis, EachCauseIsLookedForOnce) {
+  std::set<std::string_view> ids;
+  for (const update::Cause* cause : update::causes()) {
+    EXPECT_TRUE(ids.insert(cause->id).second) << cause->id;
+  }
+}
+
 TEST(Diagnosis, TheRightCauseComesFirst) {
   for (const Row& row : matrix()) {
     if (row.setup.cause.empty()) continue;

@@ -55,7 +55,6 @@ std::span<const Cause* const> causes() {
                                       &kWornFlash,
                                       &kClone,
                                       &kLayoutMissing,
-                                      &kLayoutWrong,
                                       &kReadOnlyArea,
                                       &kWrongBase,
                                       &kWrongFamily,
