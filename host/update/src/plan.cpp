@@ -185,7 +185,8 @@ bool wiping_pays(const Target& target, const Area& area, const Plan& plan, const
   if (!wiping.estimate.known) return false;
   if (!all_blank) return wiping.estimate.total() < plan.estimate.total();
   lay_out(target, guard, untouched);
-  return wiping.estimate.total() < estimate(target, area.map, untouched).total();
+  return wiping.estimate.total() <
+         estimate(target, area.map, untouched, untouched.block_size).total();
 }
 
 /// Sector by sector, or all at once.
@@ -198,12 +199,12 @@ void choose(const Target& target, const Area& area, Plan& plan, const PlanOption
   Plan wiping = plan;
   if (options.survey) leave_out(plan, guard.sector, options);
   lay_out(target, guard, plan);
-  plan.estimate = estimate(target, area.map, plan);
+  plan.estimate = estimate(target, area.map, plan, plan.block_size);
 
   wiping.erase = all;
   wiping.mass_erase = true;
   lay_out(target, guard, wiping);
-  wiping.estimate = estimate(target, area.map, wiping);
+  wiping.estimate = estimate(target, area.map, wiping, wiping.block_size);
 
   Alternative sectors{"sector erase", false, plan.estimate, {}};
   Alternative mass{"mass erase", false, wiping.estimate, {}};
@@ -247,7 +248,7 @@ Result<Plan> plan_data_eeprom(const Target& target, const Area& area, const imag
                        });
     (there ? plan.kept : plan.write).push_back(s.range());
   }
-  plan.estimate = estimate(target, area.map, plan);
+  plan.estimate = estimate(target, area.map, plan, plan.block_size);
   weigh_block_size(target, area.map, plan);
   plan.alternatives = {{"write", true, plan.estimate, "data EEPROM is erased as it is written"}};
   plan.warnings = image.warnings;

@@ -11,19 +11,6 @@
 namespace sureflash::update {
 namespace {
 
-/// A device that resets in the middle of an answer looks like any of these.
-bool may_have_reset(const Error& error) {
-  switch (error.code) {
-    case Errc::Stalled:
-    case Errc::TimedOut:
-    case Errc::Disconnected:
-    case Errc::TransferFailed:
-      return true;
-    default:
-      return false;
-  }
-}
-
 const Area* option_area(const Target& target) {
   if (target.chip == nullptr) return nullptr;
   const auto it = std::ranges::find_if(target.areas, [&](const Area& area) {
@@ -69,7 +56,7 @@ std::string reason_against_unprotect(const Target& target) {
 Task<std::optional<Target>> identify_in_place(const Target& before) {
   auto now = co_await caught(identify(as_before(before)));
   if (now) co_return *std::move(now);
-  if (!may_have_reset(now.error())) co_return fail(std::move(now).error());
+  if (!is_silence(now.error())) co_return fail(std::move(now).error());
   co_return std::nullopt;
 }
 
@@ -103,7 +90,7 @@ Task<AfterReset> write_option_bytes(const Target& target, Bytes block) {
       {Progress::Activity::Writing, 0, block.size(), target.chip->option_bytes});
   const auto address = static_cast<std::uint32_t>(target.chip->option_bytes.begin);
   auto written = co_await caught(session.dfuse().write(address, block));
-  if (!written && !may_have_reset(written.error())) {
+  if (!written && !is_silence(written.error())) {
     Error error = std::move(written).error();
     co_await session.settle(error);
     co_return fail(std::move(error).in(Stage::Options));
@@ -129,7 +116,7 @@ Task<AfterReset> remove_read_protection(const Target& target) {
   co_await session.progress(
       {Progress::Activity::Erasing, 0, flash->map.size(), flash->map.bounds()});
   auto sent = co_await caught(session.dfuse().read_unprotect());
-  if (!sent && !may_have_reset(sent.error())) {
+  if (!sent && !is_silence(sent.error())) {
     Error error = std::move(sent).error();
     co_await session.settle(error);
     co_return fail(std::move(error).in(Stage::Options));

@@ -64,6 +64,20 @@ class Session {
   std::uint8_t alt_setting_;
 };
 
+/// Whether an answer says nothing of what the device does: one that resets or starts its program
+/// may be gone in the middle of it.
+inline bool is_silence(const Error& answer) {
+  switch (answer.code) {
+    case Errc::Stalled:
+    case Errc::TimedOut:
+    case Errc::Disconnected:
+    case Errc::TransferFailed:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// With what was put right about the flash: it may be why.
 inline Error outside_memory(const Target& target, Stage stage, AddressRange range) {
   const Area* flash = target.flash();

@@ -31,19 +31,6 @@ Task<std::optional<Error>> start_program(Session& session, std::uint32_t address
   co_return co_await session.dfuse().leave(address);
 }
 
-/// Whether an answer says nothing of what the device does: it may simply have gone first.
-bool is_silence(const Error& answer) {
-  switch (answer.code) {
-    case Errc::Stalled:
-    case Errc::TimedOut:
-    case Errc::Disconnected:
-    case Errc::TransferFailed:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Task<std::optional<Error>> leave(const Target& target, std::uint32_t address) {
   const Area* area = target.area_at(address);
   if (area == nullptr) {

@@ -64,10 +64,9 @@ void weigh_block_size(const Target& target, const stm32::MemoryMap& map, Plan& p
   plan.block_alternatives = {{text_size(plan.block_size), true, plan.estimate, {}}};
   const std::uint32_t unit = target.write_unit();
   const auto weigh = [&](std::uint32_t size, std::string reason) {
-    Plan other = plan;
-    other.block_size = static_cast<std::uint16_t>(size);
     plan.block_alternatives.push_back(
-        {text_size(size), false, estimate(target, map, other), std::move(reason)});
+        {text_size(size), false, estimate(target, map, plan, static_cast<std::uint16_t>(size)),
+         std::move(reason)});
   };
   if (target.wTransferSize() > target.transfer_size()) {
     weigh(target.wTransferSize(), "more than a control transfer may carry");
@@ -79,7 +78,8 @@ void weigh_block_size(const Target& target, const stm32::MemoryMap& map, Plan& p
   if (half > 0) weigh(half, "each needs a Set Address of its own");
 }
 
-Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan) {
+Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan,
+                  std::uint16_t block_size) {
   const stm32::Chip* chip = target.chip;
   if (chip == nullptr) return {};
   Estimate e;
@@ -98,7 +98,7 @@ Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan&
   } else {
     for (const AddressRange& sector : plan.erase) erase_one(sector);
   }
-  const auto blocks = blocks_of(plan.write, plan.block_size);
+  const auto blocks = blocks_of(plan.write, block_size);
   e.write = chip->program_time(plan.bytes_to_write(), plan.width) +
             times(per_byte(target), plan.bytes_to_write()) +
             times(overhead, blocks.size() + count_set_addresses(blocks, target.wTransferSize()));

@@ -6,7 +6,8 @@
 namespace sureflash::update {
 
 /// Typical data sheet times and the speed of the bus. Not known: the chip, or one of its times.
-Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan);
+Estimate estimate(const Target& target, const stm32::MemoryMap& map, const Plan& plan,
+                  std::uint16_t block_size);
 
 /// The runs of `plan.write` as the blocks that go over the wire.
 std::vector<AddressRange> blocks_of(std::span<const AddressRange> runs, std::uint16_t block_size);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cerrno>
+#include "urb_status.hpp"
 
 #include "sureflash/sim/export/usbfs.hpp"
 
@@ -28,26 +28,9 @@ inline std::uint64_t address_of(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer);
 }
 
-/// The status of a finished URB. Source: Documentation/driver-api/usb/error-codes.rst.
-inline int urb_status(Handshake handshake) {
-  switch (handshake) {
-    case Handshake::Ack:
-      return 0;
-    case Handshake::Stall:
-      return -EPIPE;
-    case Handshake::Timeout:
-      return -ETIMEDOUT;
-    case Handshake::Gone:
-      return -EPROTO;
-    case Handshake::Babble:
-      return -EOVERFLOW;
-  }
-  return -EPROTO;
-}
-
 /// The errno of a transfer that the kernel waits for.
 inline int sync_error(Handshake handshake) {
-  return handshake == Handshake::Gone ? ENODEV : -urb_status(handshake);
+  return -urb_status(handshake, ENODEV);
 }
 
 }  // namespace sureflash::sim::usbfs

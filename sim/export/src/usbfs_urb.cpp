@@ -169,7 +169,7 @@ IoctlResult UsbfsFile::reap(std::uint64_t argument, ClientMemory& memory) {
 
 IoctlResult UsbfsFile::give_back(const Urb& urb, std::uint64_t argument, ClientMemory& memory) {
   Transfer& transfer = *urb.transfer;
-  int status = urb_status(transfer.completion.handshake);
+  int status = urb_status(transfer.completion.handshake, EPROTO);
   if (urb.taken_back) status = -ENOENT;
   if (node_->port_ == nullptr && transfer.due > node_->unplugged_at_) {
     // The hub driver takes back what was still under way.

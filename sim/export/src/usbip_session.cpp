@@ -2,6 +2,8 @@
 #include <array>
 #include <cerrno>
 
+#include "urb_status.hpp"
+
 #include "sureflash/sim/export/usbip.hpp"
 
 namespace sureflash::sim {
@@ -114,22 +116,6 @@ Bytes submit_reply(std::uint32_t sequence, int status, std::size_t actual, ByteV
   bytes.resize(kHeaderLength, 0);
   bytes.insert(bytes.end(), in.begin(), in.end());
   return bytes;
-}
-
-int urb_status(Handshake handshake) {
-  switch (handshake) {
-    case Handshake::Ack:
-      return 0;
-    case Handshake::Stall:
-      return -EPIPE;
-    case Handshake::Timeout:
-      return -ETIMEDOUT;
-    case Handshake::Gone:
-      return -ESHUTDOWN;
-    case Handshake::Babble:
-      return -EOVERFLOW;
-  }
-  return -EPROTO;
 }
 
 /// Requests that change the device for its host: the host's own kernel answers them.
@@ -334,7 +320,7 @@ std::list<UsbipSession::Urb>::iterator UsbipSession::forget(std::list<Urb>::iter
 
 void UsbipSession::answer(const Urb& urb) {
   const Transfer& transfer = *urb.transfer;
-  int status = urb.error ? -*urb.error : urb_status(transfer.completion.handshake);
+  int status = urb.error ? -*urb.error : urb_status(transfer.completion.handshake, ESHUTDOWN);
   const bool is_short = transfer.is_in() && transfer.completion.actual < transfer.data.size();
   if (status == 0 && is_short && urb.short_not_ok) status = -EREMOTEIO;
   const Bytes reply =
