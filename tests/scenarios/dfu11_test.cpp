@@ -2,9 +2,8 @@
 // to dfuIDLE from every state a device can be found in. Method: a virtual device that keeps to the
 // state table of DFU 1.1, A.1; DfuSe firmware of ST for theirs (ROMs: every_rom/state_test.cpp).
 
-#include "scenario.hpp"
+#include "device_states.hpp"
 
-#include "sureflash/dfu/client.hpp"
 #include "sureflash/update/dfu_mode.hpp"
 
 namespace sureflash::scenarios {
@@ -14,20 +13,6 @@ namespace {
 Bytes firmware_of(std::size_t size) {
   return make_program(0x08000000, size).segments().front().data;
 }
-
-struct Connection {
-  explicit Connection(const std::string& spec)
-      : device(sim::make_device(spec).value()),
-        transport(device->usb(), transport::Clock::Virtual) {
-    EXPECT_TRUE(transport.open(20s));
-  }
-  template <class T>
-  Result<T> run(Task<T> task) {
-    return transport::run(transport, std::move(task));
-  }
-  std::unique_ptr<sim::VirtualDevice> device;
-  transport::VirtualTransport transport;
-};
 
 TEST(Dfu11, FromRunTimeToDfuModeAndThrough) {
   for (const char* spec :
@@ -62,44 +47,14 @@ TEST(Dfu11, ADeviceThatIsNotTolerantIsWrittenButNotProven) {
   EXPECT_FALSE(outcome->proven);
 }
 
-/// Leaves the device in a state, by raw requests.
-using MakeState = Task<> (*)(dfu::Client&);
-
-Task<> dnload_sync(dfu::Client& c) {
-  static const Bytes set_address{0x21, 0, 0, 0, 8};
-  co_await c.dnload(0, set_address);
-}
-Task<> dn_busy(dfu::Client& c) {
-  co_await dnload_sync(c);
-  co_await c.get_status();
-}
-Task<> dnload_idle(dfu::Client& c) {
-  co_await dn_busy(c);
-  co_await step(Wait{1s});
-  co_await c.get_status();
-}
-Task<> upload_idle(dfu::Client& c) {
-  Bytes b(64);
-  co_await c.upload(2, b);
-}
-Task<> error(dfu::Client& c) {
-  static const Bytes nonsense{0x77, 1, 2, 3, 4};
-  static_cast<void>(co_await caught(c.dnload(0, nonsense)));
-  static_cast<void>(co_await caught(c.get_status()));
-  co_await step(Wait{1s});
-  static_cast<void>(co_await caught(c.get_status()));
-}
-Task<> idle(dfu::Client&) {
-  co_return;
-}
-
 TEST(ToIdle, FromEveryState) {
-  const std::vector<std::pair<const char*, MakeState>> states{{"dfuIDLE", idle},
-                                                              {"dfuDNLOAD-SYNC", dnload_sync},
-                                                              {"dfuDNBUSY", dn_busy},
-                                                              {"dfuDNLOAD-IDLE", dnload_idle},
-                                                              {"dfuUPLOAD-IDLE", upload_idle},
-                                                              {"dfuERROR", error}};
+  const std::vector<std::pair<const char*, states::Make>> states{
+      {"dfuIDLE", states::idle},
+      {"dfuDNLOAD-SYNC", states::dnload_sync},
+      {"dfuDNBUSY", states::dn_busy},
+      {"dfuDNLOAD-IDLE", states::dnload_idle},
+      {"dfuUPLOAD-IDLE", states::upload_idle},
+      {"dfuERROR", states::error}};
   for (const char* spec : {"cubemx-skeleton,middleware=2.5.3", "cubemx-skeleton,middleware=2.11.3",
                            "st-f107-example"}) {
     for (const auto& [name, make] : states) {

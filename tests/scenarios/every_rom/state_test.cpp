@@ -2,75 +2,26 @@
 // program left behind, or in an application that knows how to get into the ROM. Method: raw
 // requests on the virtual ROM of every line; the device says in which state it is.
 
+#include "../device_states.hpp"
 #include "every_rom.hpp"
 
-#include "sureflash/dfu/client.hpp"
 #include "sureflash/update/dfu_mode.hpp"
 
 namespace sureflash::scenarios {
 namespace {
 
-struct Connection {
-  explicit Connection(const std::string& spec)
-      : device(sim::make_device(spec).value()),
-        transport(device->usb(), transport::Clock::Virtual) {
-    EXPECT_TRUE(transport.open(20s));
-  }
-  template <class T>
-  Result<T> run(Task<T> task) {
-    return transport::run(transport, std::move(task));
-  }
-  std::unique_ptr<sim::VirtualDevice> device;
-  transport::VirtualTransport transport;
-};
-
-/// Leaves the device in a state, by raw requests.
-using MakeState = Task<> (*)(dfu::Client&);
-
-Task<> dnload_sync(dfu::Client& c) {
-  static const Bytes set_address{0x21, 0, 0, 0, 8};
-  co_await c.dnload(0, set_address);
-}
-Task<> erasing(dfu::Client& c) {
-  static const Bytes erase{0x41, 0, 0, 0, 8};
-  co_await c.dnload(0, erase);
-  co_await c.get_status();
-}
-Task<> dn_busy(dfu::Client& c) {
-  co_await dnload_sync(c);
-  co_await c.get_status();
-}
-Task<> dnload_idle(dfu::Client& c) {
-  co_await dn_busy(c);
-  co_await step(Wait{1s});
-  co_await c.get_status();
-}
-Task<> upload_idle(dfu::Client& c) {
-  Bytes b(64);
-  co_await c.upload(2, b);
-}
-Task<> error(dfu::Client& c) {
-  static const Bytes nonsense{0x77, 1, 2, 3, 4};
-  static_cast<void>(co_await caught(c.dnload(0, nonsense)));
-  static_cast<void>(co_await caught(c.get_status()));
-  co_await step(Wait{1s});
-  static_cast<void>(co_await caught(c.get_status()));
-}
-Task<> idle(dfu::Client&) {
-  co_return;
-}
-
 class FoundInAnyState : public EveryRom {};
 INSTANTIATE_TEST_SUITE_P(Rom, FoundInAnyState, testing::ValuesIn(every_rom()), test_name);
 
 TEST_P(FoundInAnyState, ItIsBroughtToIdleAndProgrammed) {
-  const std::vector<std::pair<const char*, MakeState>> states{{"dfuIDLE", idle},
-                                                              {"dfuDNLOAD-SYNC", dnload_sync},
-                                                              {"dfuDNBUSY", dn_busy},
-                                                              {"dfuDNBUSY, erasing", erasing},
-                                                              {"dfuDNLOAD-IDLE", dnload_idle},
-                                                              {"dfuUPLOAD-IDLE", upload_idle},
-                                                              {"dfuERROR", error}};
+  const std::vector<std::pair<const char*, states::Make>> states{
+      {"dfuIDLE", states::idle},
+      {"dfuDNLOAD-SYNC", states::dnload_sync},
+      {"dfuDNBUSY", states::dn_busy},
+      {"dfuDNBUSY, erasing", states::erasing},
+      {"dfuDNLOAD-IDLE", states::dnload_idle},
+      {"dfuUPLOAD-IDLE", states::upload_idle},
+      {"dfuERROR", states::error}};
   for (const char* keys : {"", ",held=0", ",held=1", ",held=strict", ",held=later"}) {
     for (const auto& [name, make] : states) {
       SCOPED_TRACE(testing::Message() << keys << " in " << name);
